@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A disk, a volume or an image file, open for reading.  Read-only is the promise this program
+ * makes to the machine it captures, so nothing here can ask for more.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct {
+	char *name;           /* its path, for messages; owned */
+	uint64_t size;        /* bytes */
+	uint32_t sector_size; /* bytes, logical; 0 for a file, which does not say */
+	dev_t id;             /* of the block device; 0 for a file */
+	int fd;               /* owned */
+} Blkdev;
+
+/* @path is a block device or a regular file; anything else is WHERRY_ERROR_INVALID_INPUT. */
+Blkdev *blkdev_open(const char *path, GError **error);
+
+/*
+ * Read @len bytes at @offset: all of them, or fail.  Beyond the end is WHERRY_ERROR_DAMAGED, for
+ * what led us there was on the disk.
+ */
+bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GError **error);
+
+/* Fails with WHERRY_ERROR_IO and both sizes when @dev is not as large as when it was opened. */
+bool blkdev_check_size(const Blkdev *dev, GError **error);
+
+void blkdev_free(Blkdev *dev);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Blkdev, blkdev_free)

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers as people read them. */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+/* "0 B", "512 B", "1.5 GiB": at most three digits before the point; owned by the caller. */
+char *units_bytes(uint64_t bytes);
+
+/* "5 s", "2 min 05 s", "3 h 07 min"; owned by the caller. */
+char *units_duration(uint64_t seconds);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The directory of one carried machine: <data partition>/wherry/<name>/.
+ *
+ * Files are only ever opened relative to the directory, by a plain name, without following
+ * symlinks, and only regular files: a medium is hostile until checked.
+ */
+#pragma once
+
+#include "bundle/manifest.h"
+
+typedef struct {
+	char *path; /* for messages */
+	int fd;     /* the directory; owned */
+} Bundle;
+
+/* Whether @name may name a bundle: letters, digits, '.', '_', '-', not first '.' or '-', 1 to 64.
+ */
+bool bundle_name_valid(const char *name);
+
+/*
+ * Make <@target>/wherry/<@name>.  WHERRY_ERROR_INVALID_INPUT: it is there already; the message says
+ * whether it holds a complete bundle or an unfinished one, and what to do.
+ */
+Bundle *bundle_create(const char *target, const char *name, GError **error);
+
+/* Open an existing directory; nothing in it is looked at.  WHERRY_ERROR_NOT_FOUND: none there. */
+Bundle *bundle_open(const char *path, GError **error);
+
+/* A new, empty file, open for reading and writing; -1: failed. */
+int bundle_create_file(const Bundle *bundle, const char *name, GError **error);
+
+/*
+ * Open a regular file for reading.  -1: failed; WHERRY_ERROR_NOT_FOUND: missing;
+ * WHERRY_ERROR_DAMAGED: a symlink, a directory, a fifo, a device.
+ */
+int bundle_open_file(const Bundle *bundle, const char *name, GError **error);
+
+/*
+ * Read and check machine.json.  WHERRY_ERROR_INVALID_INPUT: there is none, so the bundle is
+ * incomplete; else as manifest_parse().
+ */
+Manifest *bundle_read_manifest(const Bundle *bundle, GError **error);
+
+/* Write @len bytes as @name and add it with size and digest to @manifest's files. */
+bool bundle_write_file(const Bundle *bundle, const char *name, const void *data, size_t len,
+		       Manifest *manifest, GError **error);
+
+/* Add the size and digest of @name, which was written and flushed before, to @manifest's files. */
+bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error);
+
+/* The last step: machine.json, by a rename, with all flushes. */
+bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GError **error);
+
+void bundle_free(Bundle *bundle);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bundle, bundle_free)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The libvirt domain of a machine, made from its checked manifest alone.
+ * Format: libvirt's formatdomain.html, valid against its domain.rng.
+ */
+#pragma once
+
+#include "bundle/manifest.h"
+
+/* What the place where the VM will run decides. */
+struct domain_place {
+	const char *name;      /* of the domain */
+	const char *uuid;      /* NULL: libvirt makes one */
+	const char *type;      /* "kvm" or "qemu" */
+	const char *machine;   /* "q35" or "pc" */
+	const char *image_dir; /* where the images lie: an absolute path, or "" for names alone */
+	const char *network;   /* libvirt network of every NIC */
+};
+
+/*
+ * Which bus a disk gets, from the driver of its controller at the source (NULL: not known), its
+ * sector size and the firmware, with the reason for people.  4096-byte sectors on virtio-scsi when
+ * the disk was not on virtio: QEMU has no SATA disk of that kind.  @ret_reason is owned.
+ */
+enum manifest_bus domain_choose_bus(const char *driver, uint32_t sector_size,
+				    enum manifest_firmware firmware, char **ret_reason);
+
+/* The XML text, with a final newline; owned by the caller. */
+char *domain_xml(const Manifest *manifest, const struct domain_place *place);

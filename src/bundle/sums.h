@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * disk-N.sums: a digest of every guest chunk that is not all zero, and of every leaf of the image
+ * file.  The first are for verify (through the image's own metadata), resume and updates; the
+ * second find a changed byte anywhere in the image file.  Layout: docs/bundle.md.
+ */
+#pragma once
+
+#include "base/digest.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bytes of a guest chunk; the last one of a disk may be shorter. */
+#define SUMS_CHUNK_SIZE (UINT64_C(256) << 10)
+
+typedef struct sums_writer SumsWriter;
+
+/* @fd: an empty file, borrowed until sums_writer_free(); @disk_size: bytes. */
+SumsWriter *sums_writer_new(int fd, const char *name, uint64_t disk_size, GError **error);
+
+/* The digest of guest chunk @index; indexes ascend; all-zero chunks are left out.  Memory is
+ * bounded. */
+bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *digest,
+		     GError **error);
+
+/* Add the leaves of the image file (of struct digest), write the header, flush. */
+bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
+			GError **error);
+
+void sums_writer_free(SumsWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SumsWriter, sums_writer_free)
+
+typedef struct sums_reader SumsReader;
+
+/* Checks the header, the order of the chunks as they come, and that all sizes fit the file. */
+SumsReader *sums_reader_new(int fd, const char *name, GError **error);
+uint64_t sums_reader_disk_size(const SumsReader *reader);
+uint64_t sums_reader_image_size(const SumsReader *reader);
+
+/* The next chunk in ascending order.  1: @ret_index and @ret are set; 0: no more; -1: failed. */
+int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret, GError **error);
+
+/* The digest of leaf @index of the image file, which is one of those that its size makes. */
+bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
+
+void sums_reader_free(SumsReader *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SumsReader, sums_reader_free)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a qcow2 version 3 image in one sequential pass.
+ *
+ * Format: QEMU, docs/interop/qcow2.txt.  Clusters of 64 KiB, 16-bit refcounts, no snapshots, no
+ * backing file; compression type zstd, or none.  The first leaf of the file, with the header, is
+ * written last: until then the file is no image.
+ */
+#pragma once
+
+#include "base/digest.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IMAGE_CLUSTER_SIZE 65536u
+
+/* The file is summed in leaves of this many bytes; the last one may be shorter. */
+#define IMAGE_LEAF_SIZE (UINT64_C(4) << 20)
+
+typedef struct image_writer ImageWriter;
+
+/*
+ * @fd: an empty regular file, open for reading and writing, borrowed until image_writer_free().
+ * @name is for messages.  @virtual_size: bytes, a multiple of 512, at least 512 and at most 2 PiB.
+ * @compressed: whether image_writer_put() may be given compressed clusters.
+ */
+ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
+			      GError **error);
+
+/*
+ * Make @data the content of guest cluster @index; the indexes ascend, and a cluster left out reads
+ * as zero.  @compressed: @data is one zstd frame of @len < IMAGE_CLUSTER_SIZE bytes that makes
+ * IMAGE_CLUSTER_SIZE bytes; else it is IMAGE_CLUSTER_SIZE plain bytes (zero behind the disk's end).
+ */
+bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
+		      bool compressed, GError **error);
+
+/*
+ * Write the tables and the header and flush the file.  @ret_size: bytes of the file.
+ * @ret_leaves: of struct digest, one for each leaf of the file; owned by the caller.
+ */
+bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
+			 GError **error);
+
+/* Bytes of the file so far. */
+uint64_t image_writer_size(const ImageWriter *writer);
+
+/*
+ * The most bytes that an image of @virtual_size with @data_clusters clusters of data can take,
+ * whatever the data is: for the question whether it will fit.
+ */
+uint64_t image_size_bound(uint64_t virtual_size, uint64_t data_clusters);
+
+void image_writer_free(ImageWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageWriter, image_writer_free)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which disks a capture takes when it is not told: whole physical disks that are not removable,
+ * each once (by WWN, else serial, else path).
+ */
+#pragma once
+
+#include "source/facts.h"
+
+/* One disk of the facts, and what is to become of it. */
+struct disk_choice {
+	const struct facts_disk *disk; /* borrowed from the facts */
+	bool taken;
+	char *reason; /* why it is left out: "removable", "behind USB", "same WWN as /dev/sda";
+			 owned */
+};
+
+/*
+ * A choice for every disk of @facts, in their order; owned by the caller, of struct disk_choice *.
+ * dm, md, loop, zram, optical, eMMC boot parts, and disks behind USB, FC or iSCSI are left out.
+ */
+GPtrArray *disk_choice_default(const Facts *facts);
