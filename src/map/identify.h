@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a volume holds, as libblkid sees it. */
+#pragma once
+
+#include "map/volume.h"
+
+/*
+ * libblkid's name of the content of @volume ("ext4", "vfat", "LVM2_member"), owned by the caller.
+ * 1: @ret is set.  0: nothing that it knows.  -1: failed, or it sees more than one thing.
+ */
+int identify(const struct volume *volume, char **ret, GError **error);

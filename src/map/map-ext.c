@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ext2, ext3 and ext4 that were cleanly unmounted: the block bitmaps, read by libext2fs through an
+ * io_manager that knows no way to write.
+ *
+ * The layout is that of the kernel's Documentation/filesystems/ext4/.  libext2fs refuses unknown
+ * features and wrong checksums; that the bitmap of every group agrees with the count in its
+ * descriptor is checked here, for a bitmap that lies is the one thing that would lose data.
+ */
+#include "map/map-driver.h"
+
+#include "base/error.h"
+
+#include <ext2fs/ext2fs.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* More group descriptors than this are no filesystem that anybody made. */
+#define MAX_DESCRIPTOR_BYTES (UINT64_C(64) << 20)
+
+typedef struct struct_ext2_filsys ExtFilesystem;
+
+static void ext_filesystem_free(ExtFilesystem *fs)
+{
+	if (fs)
+		ext2fs_free(fs);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExtFilesystem, ext_filesystem_free)
+
+static errcode_t io_open_volume(const char *name, int flags, io_channel *ret);
+
+static errcode_t io_close(io_channel channel)
+{
+	g_free(channel);
+	return 0;
+}
+
+static errcode_t io_set_block_size(io_channel channel, int size)
+{
+	channel->block_size = size;
+	return 0;
+}
+
+/* A negative @count is a number of bytes. */
+static errcode_t io_read_64(io_channel channel, unsigned long long block, int count, void *data)
+{
+	const struct volume *volume = channel->private_data;
+	size_t len = count < 0 ? (size_t)-count : (size_t)count * (size_t)channel->block_size;
+	g_autoptr(GError) cause = NULL;
+	uint64_t offset;
+
+	if (__builtin_mul_overflow(block, (unsigned int)channel->block_size, &offset))
+		return EXT2_ET_SHORT_READ;
+	if (!volume_read(volume, offset, data, len, &cause)) {
+		g_debug("%s: %s, as libext2fs will say in its words", volume->name, cause->message);
+		return EXT2_ET_SHORT_READ;
+	}
+	return 0;
+}
+
+static errcode_t io_read(io_channel channel, unsigned long block, int count, void *data)
+{
+	return io_read_64(channel, block, count, data);
+}
+
+static errcode_t io_refuse_write_64(io_channel channel, unsigned long long block, int count,
+				    const void *data)
+{
+	return EXT2_ET_RO_FILSYS;
+}
+
+static errcode_t io_refuse_write(io_channel channel, unsigned long block, int count,
+				 const void *data)
+{
+	return EXT2_ET_RO_FILSYS;
+}
+
+static errcode_t io_flush_nothing(io_channel channel)
+{
+	return 0;
+}
+
+static struct struct_io_manager volume_io = {
+	.magic = EXT2_ET_MAGIC_IO_MANAGER,
+	.name = "wherry volume",
+	.open = io_open_volume,
+	.close = io_close,
+	.set_blksize = io_set_block_size,
+	.read_blk = io_read,
+	.write_blk = io_refuse_write,
+	.flush = io_flush_nothing,
+	.read_blk64 = io_read_64,
+	.write_blk64 = io_refuse_write_64,
+};
+
+/* libext2fs hands a name through and nothing else, so the name is the address of the volume. */
+static errcode_t io_open_volume(const char *name, int flags, io_channel *ret)
+{
+	io_channel channel = g_new0(struct struct_io_channel, 1);
+	void *volume;
+
+	if (sscanf(name, "%p", &volume) != 1) {
+		g_free(channel);
+		return EXT2_ET_BAD_DEVICE_NAME;
+	}
+	channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
+	channel->manager = &volume_io;
+	channel->block_size = 1024;
+	channel->refcount = 1;
+	channel->private_data = volume;
+	*ret = channel;
+	return 0;
+}
+
+static void set_error(GError **error, errcode_t code, const char *what)
+{
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED, "ext filesystem %s: %s", what,
+		    error_message(code));
+}
+
+/*
+ * The superblock's own words on size, before libext2fs allocates by them.  Descriptors are counted
+ * by its smallest conceivable group, so a wrong number cannot make them many.
+ */
+static bool check_sizes(const struct volume *volume, GError **error)
+{
+	struct ext2_super_block sb;
+	uint64_t blocks, bytes, groups, per_group;
+	uint32_t log_size;
+
+	if (!volume_read(volume, SUPERBLOCK_OFFSET, &sb, sizeof(sb), error))
+		return false;
+	log_size = GUINT32_FROM_LE(sb.s_log_block_size);
+	blocks = GUINT32_FROM_LE(sb.s_blocks_count);
+	if (GUINT32_FROM_LE(sb.s_feature_incompat) & EXT4_FEATURE_INCOMPAT_64BIT)
+		blocks |= (uint64_t)GUINT32_FROM_LE(sb.s_blocks_count_hi) << 32;
+	if (log_size > EXT2_MAX_BLOCK_LOG_SIZE - EXT2_MIN_BLOCK_LOG_SIZE ||
+	    __builtin_mul_overflow(blocks, UINT64_C(1024) << log_size, &bytes) ||
+	    bytes > volume->size) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem of %" PRIu64 " blocks of 2^%" PRIu32
+			    " KiB on a volume of %" PRIu64 " bytes",
+			    blocks, log_size, volume->size);
+		return false;
+	}
+
+	per_group = GUINT32_FROM_LE(sb.s_blocks_per_group);
+	groups = per_group ? blocks / per_group : UINT64_MAX;
+	if (groups > MAX_DESCRIPTOR_BYTES / EXT2_MIN_DESC_SIZE_64BIT) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem of %" PRIu64 " blocks in groups of %" PRIu64, blocks,
+			    per_group);
+		return false;
+	}
+	return true;
+}
+
+/* What makes the bitmaps on disk something else than the truth. */
+static bool check_clean(const ExtFilesystem *fs, GError **error)
+{
+	const struct ext2_super_block *sb = fs->super;
+	const char *why = NULL;
+
+	if (sb->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER)
+		why = "its journal must be replayed";
+	else if (sb->s_state & EXT2_ERROR_FS)
+		why = "it has errors";
+	else if (!(sb->s_state & EXT2_VALID_FS))
+		why = "it was not cleanly unmounted";
+	else if (sb->s_last_orphan != 0 ||
+		 sb->s_feature_ro_compat & EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT)
+		why = "it has orphans";
+	if (!why)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED, "ext filesystem, and %s", why);
+	return false;
+}
+
+/*
+ * The first block in [@from, @last] that is free (@free) or in use, by the bitmap; @last + 1 when
+ * there is none.
+ */
+static bool find_block(const ExtFilesystem *fs, bool is_free, blk64_t from, blk64_t last,
+		       blk64_t *ret, GError **error)
+{
+	errcode_t code;
+
+	if (is_free)
+		code = ext2fs_find_first_zero_block_bitmap2(fs->block_map, from, last, ret);
+	else
+		code = ext2fs_find_first_set_block_bitmap2(fs->block_map, from, last, ret);
+	if (code == ENOENT) {
+		*ret = last + 1;
+		return true;
+	}
+	if (code) {
+		set_error(error, code, "whose block bitmap cannot be searched");
+		return false;
+	}
+	return true;
+}
+
+/* Add the used blocks of group @group; @ret_free: how many clusters lie between them. */
+static bool walk_group(ExtFilesystem *fs, dgrp_t group, const struct volume *volume, UsedMap *used,
+		       int64_t *ret_free, GError **error)
+{
+	blk64_t at = ext2fs_group_first_block2(fs, group);
+	blk64_t last = ext2fs_group_last_block2(fs, group);
+	blk64_t ratio = (blk64_t)1 << fs->cluster_ratio_bits, gap, next;
+	int64_t n_free = 0;
+
+	for (; at <= last; at = next) { /* ends: each round is behind the one before */
+		if (!find_block(fs, true, at, last, &gap, error))
+			return false;
+		used_map_add(used, volume->offset + at * fs->blocksize, (gap - at) * fs->blocksize);
+		next = gap;
+		if (gap > last)
+			break;
+		if (!find_block(fs, false, gap, last, &next, error))
+			return false;
+		n_free += (int64_t)((next - gap + ratio - 1) >> fs->cluster_ratio_bits);
+	}
+	*ret_free = n_free;
+	return true;
+}
+
+static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
+			 GError **error)
+{
+	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
+		int64_t n_free, want = ext2fs_bg_free_blocks_count(fs, i);
+
+		if (!ext2fs_group_desc_csum_verify(fs, i)) {
+			g_set_error(
+			    error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem whose descriptor of group %u has a wrong checksum", i);
+			return false;
+		}
+		if (!walk_group(fs, i, volume, used, &n_free, error))
+			return false;
+		if (n_free != want) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+				    "ext filesystem with %" PRId64
+				    " clusters free in group %u by its "
+				    "bitmap, and %" PRId64 " by its descriptor",
+				    n_free, i, want);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool ext_map(const struct volume *volume, const char *content, UsedMap *used,
+		    struct map_found *ret, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("%p", (const void *)volume);
+	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP;
+	g_autoptr(ExtFilesystem) fs = NULL;
+	uint64_t end;
+	errcode_t code;
+
+	initialize_ext2_error_table();
+	if (!check_sizes(volume, error))
+		return false;
+	code = ext2fs_open(name, flags, 0, 0, &volume_io, &fs);
+	if (code) {
+		set_error(error, code, "that cannot be opened");
+		return false;
+	}
+	if (!check_clean(fs, error))
+		return false;
+	code = ext2fs_check_desc(fs);
+	if (!code)
+		code = ext2fs_read_block_bitmap(fs);
+	if (code) {
+		set_error(error, code, "whose block bitmaps cannot be read");
+		return false;
+	}
+	if (!walk_bitmaps(fs, volume, used, error))
+		return false;
+
+	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what follows the last block.
+	 */
+	end = ext2fs_blocks_count(fs->super) * fs->blocksize;
+	used_map_add(used, volume->offset, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
+	used_map_add(used, volume->offset + end, volume->size - end);
+	ret->how = g_strdup_printf("%s, clean", content);
+	return true;
+}
+
+static const char *const ext_contents[] = { "ext2", "ext3", "ext4", NULL };
+
+const struct map_driver map_ext = {
+	.contents = ext_contents,
+	.map = ext_map,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Linux swap: only the header page matters, unless the swap holds a hibernated system.
+ *
+ * The layout is that of the kernel's include/linux/swap.h (union swap_header): ten bytes of
+ * signature end the first page.  The signatures of hibernated systems are those of
+ * kernel/power/swap.c (S1SUSPEND) and of libblkid's superblocks/swap.c for the out-of-tree kin.
+ */
+#include "map/map-driver.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+#define SIGNATURE_SIZE 10
+
+static const uint32_t page_sizes[] = { 4096, 8192, 16384, 32768, 65536 };
+
+static const char swap_signatures[][SIGNATURE_SIZE + 1] = { "SWAPSPACE2", "SWAP-SPACE" };
+
+static bool is_swap(const char *signature)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(swap_signatures); i++)
+		if (memcmp(signature, swap_signatures[i], SIGNATURE_SIZE) == 0)
+			return true;
+	return false;
+}
+
+static bool swap_map(const struct volume *volume, const char *content, UsedMap *used,
+		     struct map_found *ret, GError **error)
+{
+	char signature[SIGNATURE_SIZE];
+
+	if (strcmp(content, "swsuspend") == 0) {
+		used_map_add(used, volume->offset, volume->size);
+		ret->how = g_strdup("carried whole: swap that holds a hibernated system");
+		ret->warning = g_strdup_printf("%s holds a hibernated system, which the VM will "
+					       "try to resume",
+					       volume->name);
+		return true;
+	}
+
+	for (size_t i = 0; i < G_N_ELEMENTS(page_sizes); i++) {
+		if (page_sizes[i] > volume->size)
+			break;
+		if (!volume_read(volume, page_sizes[i] - SIGNATURE_SIZE, signature, SIGNATURE_SIZE,
+				 error))
+			return false;
+		if (!is_swap(signature))
+			continue;
+		used_map_add(used, volume->offset, page_sizes[i]);
+		ret->how = g_strdup("swap, header only");
+		return true;
+	}
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "swap without a signature at the end of a page of 4 to 64 KiB");
+	return false;
+}
+
+static const char *const swap_contents[] = { "swap", "swsuspend", NULL };
+
+const struct map_driver map_swap = {
+	.contents = swap_contents,
+	.map = swap_map,
+};
