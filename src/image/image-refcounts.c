@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two arrays of counts that take turns: range N is counted in counts[N % 2]. */
+#include "image/image-refcounts.h"
+
+#include <string.h>
+
+struct image_refcounts {
+	GArray *table; /* of be64, one for each sealed range; owned */
+	uint16_t counts[2][QCOW2_REFCOUNTS];
+};
+
+ImageRefcounts *image_refcounts_new(void)
+{
+	ImageRefcounts *refcounts = g_new0(ImageRefcounts, 1);
+
+	refcounts->table = g_array_new(false, false, sizeof(be64));
+	return refcounts;
+}
+
+void image_refcounts_add(ImageRefcounts *refcounts, uint64_t offset, uint64_t len)
+{
+	uint64_t last = (offset + len - 1) / IMAGE_CLUSTER_SIZE;
+
+	for (uint64_t i = offset / IMAGE_CLUSTER_SIZE; i <= last; i++) {
+		uint64_t range = i / QCOW2_REFCOUNTS;
+		uint16_t *count = &refcounts->counts[range % 2][i % QCOW2_REFCOUNTS];
+
+		g_assert(range == refcounts->table->len || range == refcounts->table->len + 1);
+		g_assert(*count < UINT16_MAX);
+		++*count;
+	}
+}
+
+uint64_t image_refcounts_range_end(const ImageRefcounts *refcounts)
+{
+	return (refcounts->table->len + UINT64_C(1)) * QCOW2_REFCOUNTS_BYTES;
+}
+
+void image_refcounts_seal(ImageRefcounts *refcounts, uint64_t offset, be16 *ret_block)
+{
+	uint16_t *counts = refcounts->counts[refcounts->table->len % 2];
+	be64 entry = be64_make(offset);
+
+	for (size_t i = 0; i < QCOW2_REFCOUNTS; i++)
+		ret_block[i] = be16_make(counts[i]);
+	memset(counts, 0, sizeof(refcounts->counts[0]));
+	g_array_append_val(refcounts->table, entry);
+}
+
+uint64_t image_refcounts_sealed(const ImageRefcounts *refcounts)
+{
+	return refcounts->table->len;
+}
+
+be64 image_refcounts_table_entry(const ImageRefcounts *refcounts, uint64_t i)
+{
+	g_assert(i < refcounts->table->len);
+	return g_array_index(refcounts->table, be64, i);
+}
+
+void image_refcounts_free(ImageRefcounts *refcounts)
+{
+	if (!refcounts)
+		return;
+	g_array_free(refcounts->table, true);
+	g_free(refcounts);
+}

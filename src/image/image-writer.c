@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file grows at its end, cluster by cluster, through a window of one leaf:
+ *
+ *   0             4 MiB                      window_start        open  end
+ *   | first leaf  | leaves, written, hashed  | clusters  | plain | ##.. |
+ *   | in memory   |                          | in memory         ^ packed_offset
+ *
+ * Plain clusters and tables take whole clusters at the end.  Compressed ones are packed, byte after
+ * byte, into the open cluster, and run on into the next where that is the one behind it.  An open
+ * cluster that a plain one or a table was put behind stays open for what still fits in, until its
+ * window is written.  Each image_writer_put() takes at most one cluster more: either a new one, or
+ * one to run on into, since compressed data is shorter than a cluster.
+ *
+ * What stands alone, an L2 table or a refcount block, goes into the stream once it is complete.
+ */
+#include "image/image-writer.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "image/image-refcounts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Shorter is no zstd frame, by its magic number alone.  So less than 65,535 fit into a cluster. */
+#define FRAME_SIZE_MIN 4
+
+struct image_writer {
+	int fd;
+	char *name; /* owned */
+	uint64_t virtual_size;
+	uint64_t n_guest_clusters;
+	uint64_t next_index; /* the first guest cluster that may be put */
+	bool compressed;
+	bool finished;
+
+	uint64_t end;           /* bytes of the file; a multiple of the cluster size */
+	uint64_t packed_offset; /* where the next compressed byte may go, ... */
+	uint64_t packed_end;    /* ... and where the open cluster ends; the same: none is open */
+
+	uint8_t *first;  /* the first leaf, once the window is past it; owned */
+	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
+	uint64_t window_start;
+	GArray *leaves; /* of struct digest; owned */
+
+	be64 *l1; /* whole clusters; owned */
+	uint64_t n_l1;
+	uint64_t l2_index; /* of the L2 table that is being filled; n_l1: none */
+	be64 l2[QCOW2_TABLE_ENTRIES];
+	ImageRefcounts *refcounts;   /* owned */
+	be16 block[QCOW2_REFCOUNTS]; /* on its way into the stream */
+};
+
+static uint64_t div_up(uint64_t n, uint64_t by)
+{
+	return n / by + (n % by != 0);
+}
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return div_up(n, to) * to;
+}
+
+ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
+			      GError **error)
+{
+	g_autoptr(ImageWriter) writer = NULL;
+	struct stat st;
+
+	g_assert(virtual_size > 0 && virtual_size % QCOW2_SECTOR_SIZE == 0);
+	g_assert(virtual_size <= QCOW2_VIRTUAL_SIZE_MAX);
+	if (fstat(fd, &st) < 0) {
+		wherry_error_sys(error, errno, "cannot stat '%s'", name);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size != 0) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "cannot write an image to '%s', which is no empty file", name);
+		return NULL;
+	}
+
+	writer = g_new0(ImageWriter, 1);
+	writer->fd = fd;
+	writer->name = g_strdup(name);
+	writer->virtual_size = virtual_size;
+	writer->n_guest_clusters = div_up(virtual_size, IMAGE_CLUSTER_SIZE);
+	writer->compressed = compressed;
+	writer->n_l1 = writer->l2_index = div_up(writer->n_guest_clusters, QCOW2_TABLE_ENTRIES);
+	writer->leaves = g_array_new(false, true, sizeof(struct digest));
+	writer->refcounts = image_refcounts_new();
+	writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
+	writer->l1 = g_try_malloc0(round_up(writer->n_l1 * sizeof(be64), IMAGE_CLUSTER_SIZE));
+	if (!writer->window || !writer->l1) {
+		wherry_error_sys(error, ENOMEM, "cannot write '%s'", name);
+		return NULL;
+	}
+
+	/* The header's cluster, which is filled last. */
+	memset(writer->window, 0, IMAGE_CLUSTER_SIZE);
+	writer->end = IMAGE_CLUSTER_SIZE;
+	image_refcounts_add(writer->refcounts, 0, IMAGE_CLUSTER_SIZE);
+	return g_steal_pointer(&writer);
+}
+
+/* Nothing goes into the open cluster any more, and what is left of it is zero. */
+static void close_open_cluster(ImageWriter *writer)
+{
+	if (writer->packed_offset < writer->packed_end)
+		memset(writer->window + (writer->packed_offset - writer->window_start), 0,
+		       writer->packed_end - writer->packed_offset);
+	writer->packed_offset = writer->packed_end;
+}
+
+/* Write and sum the first @len bytes of the window. */
+static bool write_window(ImageWriter *writer, size_t len, GError **error)
+{
+	struct digest digest = digest_of(writer->window, len);
+
+	g_array_append_val(writer->leaves, digest);
+	return io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len,
+			 error);
+}
+
+/* The window is full, and more is to come. */
+static bool advance_window(ImageWriter *writer, GError **error)
+{
+	uint64_t next = writer->window_start + IMAGE_LEAF_SIZE;
+
+	if (writer->packed_end <= next)
+		close_open_cluster(writer);
+	if (writer->first) {
+		if (!write_window(writer, IMAGE_LEAF_SIZE, error))
+			return false;
+	} else {
+		g_array_set_size(writer->leaves, 1); /* its digest comes with its header */
+		writer->first = g_steal_pointer(&writer->window);
+		writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
+		if (!writer->window) {
+			wherry_error_sys(error, ENOMEM, "cannot write '%s'", writer->name);
+			return false;
+		}
+	}
+	writer->window_start = next;
+	return true;
+}
+
+/* Put @data at @offset of the file, which is in the window or right behind it. */
+static bool emit(ImageWriter *writer, uint64_t offset, const void *data, size_t len, GError **error)
+{
+	const uint8_t *from = data;
+
+	while (len > 0) {
+		size_t at, n;
+
+		if (offset == writer->window_start + IMAGE_LEAF_SIZE &&
+		    !advance_window(writer, error))
+			return false;
+		at = offset - writer->window_start;
+		n = MIN(len, IMAGE_LEAF_SIZE - at);
+		memcpy(writer->window + at, from, n);
+		from += n;
+		offset += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* Let the file grow to @end. */
+static bool grow(ImageWriter *writer, uint64_t end, GError **error)
+{
+	if (end > QCOW2_FILE_SIZE_MAX) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "cannot write '%s': the image would take %" PRIu64
+			    " bytes, more than the %" PRIu64 " that refcounts can be kept of",
+			    writer->name, end, QCOW2_FILE_SIZE_MAX);
+		return false;
+	}
+	writer->end = end;
+	return true;
+}
+
+/* Take @n clusters at the end, each with one reference. */
+static bool take_clusters(ImageWriter *writer, uint64_t n, uint64_t *ret_offset, GError **error)
+{
+	uint64_t offset = writer->end;
+
+	if (!grow(writer, offset + n * IMAGE_CLUSTER_SIZE, error))
+		return false;
+	image_refcounts_add(writer->refcounts, offset, n * IMAGE_CLUSTER_SIZE);
+	*ret_offset = offset;
+	return true;
+}
+
+/* Append @n whole clusters of @data. */
+static bool append(ImageWriter *writer, const void *data, uint64_t n, uint64_t *ret_offset,
+		   GError **error)
+{
+	uint64_t offset;
+
+	if (!take_clusters(writer, n, &offset, error) ||
+	    !emit(writer, offset, data, n * IMAGE_CLUSTER_SIZE, error))
+		return false;
+	*ret_offset = offset;
+	return true;
+}
+
+static bool append_packed(ImageWriter *writer, const void *data, size_t len, uint64_t *ret_offset,
+			  GError **error)
+{
+	uint64_t offset;
+
+	if (writer->packed_end != writer->end && len > writer->packed_end - writer->packed_offset) {
+		close_open_cluster(writer);
+		writer->packed_offset = writer->packed_end = writer->end;
+	}
+	offset = writer->packed_offset;
+	if (offset + len > writer->packed_end) {
+		uint64_t end = round_up(offset + len, IMAGE_CLUSTER_SIZE);
+
+		if (!grow(writer, end, error))
+			return false;
+		writer->packed_end = end;
+	}
+	writer->packed_offset = offset + len;
+	image_refcounts_add(writer->refcounts, offset, len);
+	*ret_offset = offset;
+	return emit(writer, offset, data, len, error);
+}
+
+/*
+ * Append the refcount block of a range that lies behind us.  Called before whatever else is
+ * appended: in between, the file never grows by a whole range, so one block at a time is enough.
+ */
+static bool seal_range(ImageWriter *writer, GError **error)
+{
+	uint64_t range_end = image_refcounts_range_end(writer->refcounts), offset;
+
+	if (writer->end < range_end)
+		return true;
+	if (writer->packed_offset < writer->packed_end && writer->packed_end <= range_end)
+		return true; /* its open cluster can still get more */
+
+	if (!take_clusters(writer, 1, &offset, error))
+		return false;
+	image_refcounts_seal(writer->refcounts, offset, writer->block);
+	return emit(writer, offset, writer->block, sizeof(writer->block), error);
+}
+
+static bool write_l2(ImageWriter *writer, GError **error)
+{
+	uint64_t offset;
+
+	if (writer->l2_index == writer->n_l1)
+		return true;
+	if (!seal_range(writer, error) || !append(writer, writer->l2, 1, &offset, error))
+		return false;
+	writer->l1[writer->l2_index] = be64_make(offset | QCOW2_COPIED);
+	writer->l2_index = writer->n_l1;
+	return true;
+}
+
+/* The L2 entry of a compressed cluster. */
+static uint64_t packed_entry(uint64_t offset, size_t len)
+{
+	uint64_t first = offset / QCOW2_SECTOR_SIZE, last = (offset + len - 1) / QCOW2_SECTOR_SIZE;
+
+	return QCOW2_COMPRESSED | (last - first) << QCOW2_PACKED_OFFSET_BITS | offset;
+}
+
+bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
+		      bool compressed, GError **error)
+{
+	uint64_t offset, entry;
+
+	g_assert(!writer->finished);
+	g_assert(index >= writer->next_index && index < writer->n_guest_clusters);
+	g_assert(compressed
+		     ? writer->compressed && len >= FRAME_SIZE_MIN && len < IMAGE_CLUSTER_SIZE
+		     : len == IMAGE_CLUSTER_SIZE);
+
+	if (index / QCOW2_TABLE_ENTRIES != writer->l2_index) {
+		if (!write_l2(writer, error))
+			return false;
+		memset(writer->l2, 0, sizeof(writer->l2));
+		writer->l2_index = index / QCOW2_TABLE_ENTRIES;
+	}
+	if (!seal_range(writer, error))
+		return false;
+	if (compressed) {
+		if (!append_packed(writer, data, len, &offset, error))
+			return false;
+		entry = packed_entry(offset, len);
+	} else {
+		if (!append(writer, data, 1, &offset, error))
+			return false;
+		entry = offset | QCOW2_COPIED;
+	}
+	writer->l2[index % QCOW2_TABLE_ENTRIES] = be64_make(entry);
+	writer->next_index = index + 1;
+	return true;
+}
+
+/* How many clusters a refcount table for @n_ranges takes. */
+static uint64_t refcount_table_clusters(uint64_t n_ranges)
+{
+	return div_up(n_ranges, QCOW2_TABLE_ENTRIES);
+}
+
+/*
+ * The last refcount blocks and the table of them all, which have to count themselves, too.  One
+ * block is missing, or two where these very clusters reach into the next range.
+ */
+static bool write_refcount_table(ImageWriter *writer, uint64_t *ret_offset, uint64_t *ret_clusters,
+				 GError **error)
+{
+	uint64_t sealed = image_refcounts_sealed(writer->refcounts);
+	uint64_t n_ranges = sealed, want = sealed + 1, n_clusters = 0, offset;
+	g_autofree be64 *table = NULL;
+
+	/* Ends, as more clusters never need fewer ranges, and a range is more than all of them. */
+	while (n_ranges != want) {
+		n_ranges = want;
+		n_clusters = n_ranges - sealed + refcount_table_clusters(n_ranges);
+		want = div_up(writer->end + n_clusters * IMAGE_CLUSTER_SIZE, QCOW2_REFCOUNTS_BYTES);
+	}
+	if (!take_clusters(writer, n_clusters, &offset, error))
+		return false;
+
+	for (; sealed < n_ranges; sealed++, offset += IMAGE_CLUSTER_SIZE) {
+		image_refcounts_seal(writer->refcounts, offset, writer->block);
+		if (!emit(writer, offset, writer->block, sizeof(writer->block), error))
+			return false;
+	}
+	n_clusters = refcount_table_clusters(n_ranges);
+	table = g_malloc0(n_clusters * IMAGE_CLUSTER_SIZE);
+	for (uint64_t i = 0; i < n_ranges; i++)
+		table[i] = image_refcounts_table_entry(writer->refcounts, i);
+	*ret_offset = offset;
+	*ret_clusters = n_clusters;
+	return emit(writer, offset, table, n_clusters * IMAGE_CLUSTER_SIZE, error);
+}
+
+static struct qcow2_header make_header(const ImageWriter *writer, uint64_t l1_offset,
+				       uint64_t refcount_offset, uint64_t refcount_clusters)
+{
+	struct qcow2_header header = {
+		.magic = be32_make(QCOW2_MAGIC),
+		.version = be32_make(QCOW2_VERSION),
+		.cluster_bits = be32_make(QCOW2_CLUSTER_BITS),
+		.size = be64_make(writer->virtual_size),
+		.l1_size = be32_make((uint32_t)writer->n_l1),
+		.l1_table_offset = be64_make(l1_offset),
+		.refcount_table_offset = be64_make(refcount_offset),
+		.refcount_table_clusters = be32_make((uint32_t)refcount_clusters),
+		.refcount_order = be32_make(QCOW2_REFCOUNT_ORDER),
+		.header_length = be32_make(QCOW2_HEADER_LENGTH),
+	};
+
+	if (writer->compressed) {
+		header.incompatible_features = be64_make(QCOW2_INCOMPAT_COMPRESSION);
+		header.compression_type = QCOW2_COMPRESSION_ZSTD;
+	}
+	return header;
+}
+
+/* All else is on the medium before the leaf with the header is: else a power cut could leave an
+ * image that looks whole. */
+static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *header, GError **error)
+{
+	size_t len = MIN(writer->end, IMAGE_LEAF_SIZE);
+
+	memcpy(writer->first, header, sizeof(*header));
+	g_array_index(writer->leaves, struct digest, 0) = digest_of(writer->first, len);
+	return io_flush(writer->fd, writer->name, error) &&
+	       io_pwrite(writer->fd, writer->name, 0, writer->first, len, error) &&
+	       io_flush(writer->fd, writer->name, error);
+}
+
+bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
+			 GError **error)
+{
+	uint64_t n_l1_clusters = div_up(writer->n_l1, QCOW2_TABLE_ENTRIES);
+	uint64_t l1_offset, refcount_offset, refcount_clusters;
+	struct qcow2_header header;
+
+	g_assert(!writer->finished);
+	writer->finished = true;
+	if (!write_l2(writer, error))
+		return false;
+	close_open_cluster(writer);
+	if (!seal_range(writer, error) ||
+	    !append(writer, writer->l1, n_l1_clusters, &l1_offset, error) ||
+	    !seal_range(writer, error) ||
+	    !write_refcount_table(writer, &refcount_offset, &refcount_clusters, error))
+		return false;
+
+	if (!writer->first) {
+		g_array_set_size(writer->leaves, 1);
+		writer->first = g_steal_pointer(&writer->window);
+	} else if (!write_window(writer, writer->end - writer->window_start, error)) {
+		return false;
+	}
+	header = make_header(writer, l1_offset, refcount_offset, refcount_clusters);
+	if (!write_first_leaf(writer, &header, error))
+		return false;
+	*ret_size = writer->end;
+	*ret_leaves = g_steal_pointer(&writer->leaves);
+	return true;
+}
+
+uint64_t image_writer_size(const ImageWriter *writer)
+{
+	return writer->end;
+}
+
+/*
+ * A put takes at most one cluster (see above), whatever its data.  An L2 table has at least one
+ * data cluster in it.  Then the header, the L1 table, and the refcounts of all of these, which
+ * count themselves.
+ */
+uint64_t image_size_bound(uint64_t virtual_size, uint64_t data_clusters)
+{
+	uint64_t n_guest = div_up(virtual_size, IMAGE_CLUSTER_SIZE);
+	uint64_t n_l1 = div_up(n_guest, QCOW2_TABLE_ENTRIES);
+	uint64_t n_data = MIN(data_clusters, n_guest);
+	uint64_t n = 1 + n_data + MIN(n_data, n_l1) + div_up(n_l1, QCOW2_TABLE_ENTRIES);
+	uint64_t total = n, last = 0;
+
+	/* Ends, as a range of 32,768 clusters asks for less than two more. */
+	while (total != last) {
+		uint64_t n_ranges = div_up(total, QCOW2_REFCOUNTS);
+
+		last = total;
+		total = n + n_ranges + refcount_table_clusters(n_ranges);
+	}
+	return total * IMAGE_CLUSTER_SIZE;
+}
+
+void image_writer_free(ImageWriter *writer)
+{
+	if (!writer)
+		return;
+	image_refcounts_free(writer->refcounts);
+	if (writer->leaves)
+		g_array_free(writer->leaves, true);
+	g_free(writer->l1);
+	g_free(writer->window);
+	g_free(writer->first);
+	g_free(writer->name);
+	g_free(writer);
+}
