@@ -44,20 +44,20 @@ struct facts_boot_entry {
 struct facts_disk {
 	char *name; /* the kernel's: "sda", "nvme0n1", "cciss!c0d0" */
 	char *path; /* "/dev/sda", "/dev/cciss/c0d0" */
-	char *kind; /* "disk", "dm", "md", "loop", "zram", "optical", "boot-part", "ram" */
-	char *wwn;  /* "0x5000c500a1b2c3d4", "eui.0025...", "naa.6..." */
+	char *kind; /* "disk", "dm", "md", "loop", "zram", "optical", "boot-part", "ram", "floppy",
+		       "nbd"; see disk-naming.h */
+	char *wwn;  /* "0x5000c500a1b2c3d4" (NAA), "eui.0025...", "uuid...", "nvme..." */
 	char *serial;
 	char *model;
 	char **by_id;             /* names below /dev/disk/by-id, sorted; never NULL */
-	uint64_t size;            /* bytes */
+	uint64_t size;            /* bytes; 0: no medium in the drive, or not known */
 	uint32_t logical_sector;  /* bytes */
 	uint32_t physical_sector; /* bytes */
 	enum facts_answer rotational;
 	enum facts_answer removable;
-	char *transport; /* "sata", "sas", "scsi", "nvme", "virtio", "usb", "fc", "iscsi", "mmc",
-			    "xen", "ide", ... */
-	char
-	    *driver; /* of the controller: "ahci", "megaraid_sas", "mptsas", "nvme", "virtio_blk" */
+	char *transport; /* "sata", "ide", "sas", "scsi", "nvme", "nvme-tcp", "virtio", "usb", "fc",
+			    "iscsi", "mmc", "xen", ...; see disk-naming.h */
+	char *driver; /* the controller's: "ahci", "megaraid_sas", "mptsas", "nvme", "virtio_blk" */
 };
 
 struct facts_address {
@@ -67,11 +67,12 @@ struct facts_address {
 
 struct facts_nic {
 	char *name;
-	char *kind;          /* "ethernet", "bond", "vlan", "bridge", "wireless", "virtual" ... */
+	char *kind;          /* "ethernet", "wireless", "infiniband"; what is made in software: the
+				kernel's word ("bond", "vlan", "bridge", "veth"), else "virtual" */
 	char *mac;           /* in use now, "52:54:00:12:34:56" */
 	char *permanent_mac; /* NULL for what has none (bond, VLAN, bridge) */
 	char *driver;
-	enum facts_answer link;
+	enum facts_answer link; /* UNKNOWN while the NIC is down */
 	unsigned int mtu;
 	GPtrArray *addresses; /* of struct facts_address *; without link-local; never NULL */
 	char *gateway4, *gateway6;
@@ -97,9 +98,10 @@ typedef struct {
 
 	enum facts_rtc rtc;
 
-	GPtrArray *disks; /* of struct facts_disk *, in the kernel's order; never NULL */
-	GPtrArray *nics;  /* of struct facts_nic *, by interface index; never NULL */
-	char **dns;       /* never NULL */
+	GPtrArray *disks; /* of struct facts_disk *, by device number, then name; without loop and
+			     other software disks that are not set up; never NULL */
+	GPtrArray *nics;  /* of struct facts_nic *, by interface index, without lo; never NULL */
+	char **dns;       /* addresses; never NULL */
 
 	GPtrArray *notes; /* of char *: what could not be read or made no sense, and why */
 } Facts;
@@ -107,9 +109,17 @@ typedef struct {
 /*
  * @root is "/" or the root of a recorded machine, which holds copies of the files that are read
  * ("sys/...", "proc/...", "etc/...", "dev/disk/by-id") and, for netlink, the kernel's raw answers
- * ("netlink/link", "netlink/addr", "netlink/route").  Fails only if @root is no directory.
+ * ("netlink/link", "netlink/addr", "netlink/route").  Fails only if @root is no directory that can
+ * be opened.
  */
 Facts *facts_read(const char *root, GError **error);
+
+/* With nothing known yet, and members to fill (borrowed). */
+Facts *facts_new(void);
+struct facts_boot_entry *facts_add_boot_entry(Facts *facts);
+struct facts_disk *facts_add_disk(Facts *facts);
+struct facts_nic *facts_add_nic(Facts *facts);
+struct facts_address *facts_nic_add_address(struct facts_nic *nic);
 
 /* The disk at @path (a device node or a symlink to one), borrowed; NULL: none, or not a disk. */
 const struct facts_disk *facts_find_disk(const Facts *facts, const char *path);
