@@ -289,7 +289,7 @@ DiskMap *disk_map_read(const Blkdev *disk, GError **error)
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
 	map->used = used_map_new(disk->size, USED_MAP_MAX_EXTENTS);
 
-	mbr = mbr_classify(&whole, error);
+	mbr = mbr_classify(&whole, &map->boot_code, error);
 	if (mbr < 0)
 		return NULL;
 	map_whole(map, disk, mbr);

@@ -28,6 +28,7 @@ typedef struct {
 	const char *table;    /* "gpt", "mbr" or "none" */
 	char *table_id;       /* NULL: none */
 	uint32_t sector_size; /* bytes: what the disk says, or the table of a file */
+	bool boot_code;       /* whether its first sector holds what a BIOS could start */
 	GPtrArray *volumes;   /* of struct map_volume *, by offset; never NULL */
 	GPtrArray *warnings;  /* of char *: what the user should know; never NULL */
 	UsedMap *used;        /* owned */

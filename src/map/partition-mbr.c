@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/le.h"
+#include "base/zero.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -51,17 +52,19 @@ static bool is_empty(const struct mbr_entry *entry)
 	return entry->type == 0 || le32_get(entry->sectors) == 0;
 }
 
-int mbr_classify(const struct volume *disk, GError **error)
+int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error)
 {
 	struct mbr_sector sector;
 	enum mbr_kind kind = MBR_NONE;
 
+	*ret_boot_code = false;
 	if (disk->size < sizeof(sector))
 		return MBR_NONE;
 	if (!volume_read(disk, 0, &sector, sizeof(sector), error))
 		return -1;
 	if (le16_get(sector.signature) != MBR_SIGNATURE)
 		return MBR_NONE;
+	*ret_boot_code = !is_zero(sector.code, sizeof(sector.code));
 	for (unsigned int i = 0; i < MBR_ENTRIES; i++) {
 		const struct mbr_entry *entry = &sector.entries[i];
 

@@ -37,8 +37,11 @@ enum mbr_kind {
 	MBR_TABLE,
 };
 
-/* Look at the first sector only.  -1: it cannot be read. */
-int mbr_classify(const struct volume *disk, GError **error);
+/*
+ * Look at the first sector only.  -1: it cannot be read.  @ret_boot_code: whether there is a
+ * signature, and code that a BIOS could start.
+ */
+int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error);
 
 /*
  * Read an MBR with its chain of logical partitions.  What cannot be right fails with
