@@ -83,7 +83,7 @@ static void make_room(UsedMap *map)
 	if (map->extents->len < map->max)
 		return;
 	sort_and_merge(map);
-	if (map->extents->len > map->max / 2) /* else the next sort would come too soon */
+	if (map->extents->len >= map->max / 2) /* else the next sort would come too soon */
 		become_bitmap(map);
 }
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is ambiguous is carried whole; gaps are carried by their size; swap by its signature. */
+#include "disk.h"
+
+#include "map/disk-map.h"
+
+#include <endian.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static void put_mbr_entry(Blkdev *disk, unsigned int slot, uint8_t type, uint64_t start,
+			  uint64_t size)
+{
+	uint8_t bytes[16] = { [4] = type };
+	uint32_t start_sector = htole32((uint32_t)(start / 512)),
+		 n = htole32((uint32_t)(size / 512));
+
+	memcpy(bytes + 8, &start_sector, 4);
+	memcpy(bytes + 12, &n, 4);
+	disk_write(disk, 446 + slot * 16, bytes, 16);
+	disk_write(disk, 510, "\x55\xaa", 2);
+}
+
+static const struct map_volume *volume_at(const DiskMap *map, unsigned int i)
+{
+	return g_ptr_array_index(map->volumes, i);
+}
+
+static DiskMap *read_map(const Blkdev *disk)
+{
+	g_autoptr(GError) error = NULL;
+	DiskMap *map = disk_map_read(disk, &error);
+
+	assert_ok(map, error);
+	return map;
+}
+
+/* Two swaps, a gap of 4 MiB between them, and 50 MiB behind. */
+static void test_gaps(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(100 * MIB, 512);
+	g_autoptr(DiskMap) map = NULL;
+
+	put_mbr_entry(disk, 0, 0x82, 20 * MIB, 10 * MIB);
+	put_mbr_entry(disk, 1, 0x82, 34 * MIB, 10 * MIB);
+	disk_write(disk, 20 * MIB + 4086, "SWAPSPACE2", 10);
+	disk_write(disk, 34 * MIB + 4086, "SWAPSPACE2", 10);
+	/* libblkid wants a version and a page count before it believes the signature. */
+	disk_write(disk, 20 * MIB + 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, 34 * MIB + 1024, "\1\0\0\0\377\11\0\0", 8);
+
+	map = read_map(disk);
+	assert_string_equal(map->table, "mbr");
+	assert_int_equal(map->volumes->len, 2);
+	assert_string_equal(volume_at(map, 0)->how, "swap, header only");
+	assert_int_equal(volume_at(map, 0)->used, 4096);
+	assert_int_equal(used_map_count(map->used, 0, 20 * MIB), 20 * MIB);
+	assert_int_equal(used_map_count(map->used, 30 * MIB, 4 * MIB), 4 * MIB);
+	assert_int_equal(used_map_count(map->used, 44 * MIB, 56 * MIB), 2 * MIB);
+	assert_int_equal(used_map_count(map->used, 44 * MIB, MIB), MIB);
+	assert_int_equal(used_map_count(map->used, 99 * MIB, MIB), MIB);
+}
+
+static void test_hibernated(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+	g_autoptr(DiskMap) map = NULL;
+
+	disk_write(disk, 4086, "S1SUSPEND", 10);
+	map = read_map(disk);
+	assert_string_equal(map->table, "none");
+	assert_non_null(strstr(volume_at(map, 0)->how, "hibernated"));
+	assert_int_equal(map->warnings->len, 1);
+	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
+}
+
+static void test_carried_whole(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t type; /* of a partition at 1 MiB; 0: no table */
+		uint64_t at;
+		const char *bytes;
+		size_t len;
+		const char *how;
+	} cases[] = {
+		{ "nothing", 0, 0, "", 0, "carried whole: no known content" },
+		{ "protective MBR alone", 0xee, 0, "", 0, "a protective MBR without a GPT" },
+		{ "a partition of nothing", 0x83, 0, "", 0, "carried whole: no known content" },
+		{ "LUKS", 0, 0, "LUKS\xba\xbe\0\1", 8, "carried whole: crypto_LUKS" },
+		{ "a table, and swap all over", 0x83, 4086, "S1SUSPEND", 10,
+		  "both a partition table and swsuspend" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+		g_autoptr(DiskMap) map = NULL;
+
+		print_message("%s\n", cases[i].what);
+		disk_write(disk, cases[i].at, cases[i].bytes, cases[i].len);
+		if (cases[i].type)
+			put_mbr_entry(disk, 0, cases[i].type, MIB, 9 * MIB);
+		map = read_map(disk);
+		assert_int_equal(map->volumes->len, 1);
+		if (!strstr(volume_at(map, 0)->how, cases[i].how))
+			fail_msg("how: '%s'", volume_at(map, 0)->how);
+		assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
+	}
+}
+
+/* A file does not say how large its sectors are; with nothing known in it, nothing is left out. */
+static void test_unknown_sector_size(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(800 * MIB, 0);
+	g_autoptr(DiskMap) map = NULL, other = NULL, third = NULL;
+
+	put_mbr_entry(disk, 0, 0x82, 8 * MIB, 8 * MIB);
+	map = read_map(disk);
+	assert_non_null(strstr(volume_at(map, 0)->how, "512 or 4096"));
+	assert_int_equal(used_map_count(map->used, 0, 800 * MIB), 800 * MIB);
+
+	disk_write(disk, 64 * MIB + 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, 64 * MIB + 4086, "SWAPSPACE2", 10);
+	other = read_map(disk);
+	assert_int_equal(other->sector_size, 4096);
+	assert_int_equal(volume_at(other, 0)->offset, 64 * MIB);
+
+	disk_write(disk, 64 * MIB + 4086, "          ", 10);
+	disk_write(disk, 8 * MIB + 1024, "\1\0\0\0\377\7\0\0", 8);
+	disk_write(disk, 8 * MIB + 4086, "SWAPSPACE2", 10);
+	third = read_map(disk);
+	assert_int_equal(third->sector_size, 512);
+	assert_int_equal(volume_at(third, 0)->offset, 8 * MIB);
+}
+
+static void test_unreadable(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(MIB, 512);
+	g_autoptr(GError) error = NULL;
+
+	assert_int_equal(ftruncate(disk->fd, 100), 0);
+	assert_null(disk_map_read(disk, &error));
+	assert_error(&error, WHERRY_ERROR_IO, "ended at 100 of 1048576 bytes");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_unreadable),
+	};
+
+	return cmocka_run_group_tests_name("disk-map", tests, NULL, NULL);
+}
