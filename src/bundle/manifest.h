@@ -104,8 +104,14 @@ Manifest *manifest_new(void);
 struct manifest_disk *manifest_add_disk(Manifest *manifest);             /* borrowed */
 struct manifest_volume *manifest_add_volume(struct manifest_disk *disk); /* borrowed */
 struct manifest_nic *manifest_add_nic(Manifest *manifest);               /* borrowed */
+/* The entry of @name, which is added if there is none; borrowed. */
+struct manifest_file *manifest_set_file(Manifest *manifest, const char *name);
 
-/* The bytes of machine.json with its digest; owned by the caller. */
+/*
+ * The bytes of machine.json with its digest; owned by the caller.  In a string, what is no UTF-8
+ * and control characters become U+FFFD, and what is beyond 4096 bytes is cut.  Whether the rest can
+ * be read again only manifest_parse() knows.
+ */
 char *manifest_serialize(const Manifest *manifest, size_t *ret_len);
 
 /*

@@ -14,10 +14,15 @@
 
 /* Bytes of a guest chunk; the last one of a disk may be shorter. */
 #define SUMS_CHUNK_SIZE (UINT64_C(256) << 10)
+/* Bytes of a leaf of the image file; the last one may be shorter. */
+#define SUMS_LEAF_SIZE (UINT64_C(4) << 20)
 
 typedef struct sums_writer SumsWriter;
 
-/* @fd: an empty file, borrowed until sums_writer_free(); @disk_size: bytes. */
+/*
+ * @fd: an empty file, borrowed until sums_writer_free().  @name: for messages.  @disk_size: bytes,
+ * 1 to 2 PiB.
+ */
 SumsWriter *sums_writer_new(int fd, const char *name, uint64_t disk_size, GError **error);
 
 /* The digest of guest chunk @index; indexes ascend; all-zero chunks are left out.  Memory is
@@ -25,7 +30,10 @@ SumsWriter *sums_writer_new(int fd, const char *name, uint64_t disk_size, GError
 bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *digest,
 		     GError **error);
 
-/* Add the leaves of the image file (of struct digest), write the header, flush. */
+/*
+ * Add the leaves of the image file (of struct digest), flush, write the header, flush.  Until then
+ * the file is no sums file.
+ */
 bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
 			GError **error);
 
@@ -34,7 +42,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SumsWriter, sums_writer_free)
 
 typedef struct sums_reader SumsReader;
 
-/* Checks the header, the order of the chunks as they come, and that all sizes fit the file. */
+/*
+ * Checks the header, the order of the chunks as they come, and that all sizes fit the file.
+ * @fd: a regular file, borrowed until sums_reader_free(); its position is not used.
+ * WHERRY_ERROR_DAMAGED: it cannot be right; WHERRY_ERROR_UNSUPPORTED: a newer version.
+ */
 SumsReader *sums_reader_new(int fd, const char *name, GError **error);
 uint64_t sums_reader_disk_size(const SumsReader *reader);
 uint64_t sums_reader_image_size(const SumsReader *reader);
@@ -42,7 +54,10 @@ uint64_t sums_reader_image_size(const SumsReader *reader);
 /* The next chunk in ascending order.  1: @ret_index and @ret are set; 0: no more; -1: failed. */
 int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret, GError **error);
 
-/* The digest of leaf @index of the image file, which is one of those that its size makes. */
+/*
+ * The digest of leaf @index of the image file.  WHERRY_ERROR_DAMAGED: the image, going by its size
+ * here, has no such leaf.
+ */
 bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
 
 void sums_reader_free(SumsReader *reader);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The directory of a bundle and its files.  What they hold is for others; here is how they are
+ * reached: never through a link, never anything but a regular file.
+ */
+#include "bundle/bundle.h"
+
+#include "base/atomic-file.h"
+#include "base/autofd.h"
+#include "base/error.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUNDLES_DIR "wherry"
+
+#define READ_SIZE ((size_t)256 << 10)
+
+/* A new directory or file, removed on every way out but the good one. */
+typedef struct {
+	int dirfd;        /* borrowed */
+	const char *name; /* borrowed; NULL while there is nothing of ours to remove */
+	int flags;        /* of unlinkat() */
+} Pending;
+
+static void pending_discard(Pending *pending)
+{
+	/* Why we gave up is reported already, and worth more than a leftover. */
+	if (pending->name)
+		(void)unlinkat(pending->dirfd, pending->name, pending->flags);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Pending, pending_discard)
+
+bool bundle_name_valid(const char *name)
+{
+	size_t n = strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				"._-");
+
+	return n >= 1 && n <= 64 && name[n] == '\0' && name[0] != '.' && name[0] != '-';
+}
+
+/* -1: failed.  @flags: O_NOFOLLOW for what lies on the medium. */
+static int open_directory(int dirfd, const char *name, const char *path, int flags, GError **error)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+
+	if (fd < 0 && errno == ENOTDIR)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "'%s' is not a directory", path);
+	else if (fd < 0)
+		wherry_error_sys(error, errno, "cannot open '%s'", path);
+	return fd;
+}
+
+/* Fail because @path is there: what it is, and what to do about it. */
+static void refuse_existing(int dirfd, const char *name, const char *path, GError **error)
+{
+	autofd int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *what = "is there, but is no bundle";
+	struct stat st;
+
+	if (fd >= 0 && fstatat(fd, MANIFEST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		what = "holds a complete bundle";
+	else if (fd >= 0)
+		what = "holds an unfinished bundle";
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+		    "'%s' %s: choose another --name or remove it", path, what);
+}
+
+Bundle *bundle_create(const char *target, const char *name, GError **error)
+{
+	g_autofree char *parent_path = g_build_filename(target, BUNDLES_DIR, NULL);
+	g_autofree char *path = g_build_filename(parent_path, name, NULL);
+	autofd int target_fd = -1;
+	g_auto(Pending) new_parent = { .flags = AT_REMOVEDIR };
+	autofd int parent_fd = -1;
+	g_auto(Pending) new_dir = { .flags = AT_REMOVEDIR };
+	autofd int fd = -1;
+	Bundle *bundle;
+
+	if (!bundle_name_valid(name)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "'%s' cannot name a bundle: 1 to 64 letters, digits, '.', '_' and '-', "
+			    "not first '.' or '-'",
+			    name);
+		return NULL;
+	}
+	target_fd = open_directory(AT_FDCWD, target, target, 0, error);
+	if (target_fd < 0)
+		return NULL;
+
+	if (mkdirat(target_fd, BUNDLES_DIR, 0755) == 0) {
+		new_parent.dirfd = target_fd;
+		new_parent.name = BUNDLES_DIR;
+	} else if (errno != EEXIST) {
+		wherry_error_sys(error, errno, "cannot make '%s'", parent_path);
+		return NULL;
+	}
+	parent_fd = open_directory(target_fd, BUNDLES_DIR, parent_path, O_NOFOLLOW, error);
+	if (parent_fd < 0)
+		return NULL;
+
+	if (mkdirat(parent_fd, name, 0755) < 0) {
+		if (errno == EEXIST)
+			refuse_existing(parent_fd, name, path, error);
+		else
+			wherry_error_sys(error, errno, "cannot make '%s'", path);
+		return NULL;
+	}
+	new_dir.dirfd = parent_fd;
+	new_dir.name = name;
+
+	fd = open_directory(parent_fd, name, path, O_NOFOLLOW, error);
+	if (fd < 0 || !io_flush(parent_fd, parent_path, error) ||
+	    !io_flush(target_fd, target, error))
+		return NULL;
+	new_dir.name = NULL;
+	new_parent.name = NULL;
+
+	bundle = g_new(Bundle, 1);
+	*bundle = (Bundle){ .path = g_steal_pointer(&path), .fd = g_steal_fd(&fd) };
+	return bundle;
+}
+
+Bundle *bundle_open(const char *path, GError **error)
+{
+	int fd = open_directory(AT_FDCWD, path, path, 0, error);
+	Bundle *bundle;
+
+	if (fd < 0)
+		return NULL;
+	bundle = g_new(Bundle, 1);
+	*bundle = (Bundle){ .path = g_strdup(path), .fd = fd };
+	return bundle;
+}
+
+/* The path of @name for messages, owned; NULL: @name leads out of the directory. */
+static char *path_of(const Bundle *bundle, const char *name, GError **error)
+{
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strchr(name, '/')) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s': '%s' is no plain file name", bundle->path, name);
+		return NULL;
+	}
+	return g_build_filename(bundle->path, name, NULL);
+}
+
+int bundle_create_file(const Bundle *bundle, const char *name, GError **error)
+{
+	g_autofree char *path = path_of(bundle, name, error);
+	int fd;
+
+	if (!path)
+		return -1;
+	fd = openat(bundle->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		wherry_error_sys(error, errno, "cannot create '%s'", path);
+	return fd;
+}
+
+static bool check_regular(const struct stat *st, const char *path, GError **error)
+{
+	const char *what = S_ISLNK(st->st_mode)   ? "a symlink"
+			   : S_ISDIR(st->st_mode) ? "a directory"
+						  : "a fifo, a socket or a device";
+
+	if (S_ISREG(st->st_mode))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED, "'%s' is %s, not a regular file",
+		    path, what);
+	return false;
+}
+
+/* As bundle_open_file(), with the size in bytes as well. */
+static int open_regular(const Bundle *bundle, const char *name, uint64_t *ret_size, GError **error)
+{
+	g_autofree char *path = path_of(bundle, name, error);
+	autofd int fd = -1;
+	struct stat st;
+
+	if (!path)
+		return -1;
+
+	/* Before the open, since opening a device can do things. */
+	if (fstatat(bundle->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		wherry_error_sys(error, errno, "cannot open '%s'", path);
+		return -1;
+	}
+	if (!check_regular(&st, path, error))
+		return -1;
+
+	fd = openat(bundle->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		wherry_error_sys(error, errno, "cannot open '%s'", path);
+		return -1;
+	}
+	if (!check_regular(&st, path, error)) /* it may be another one by now */
+		return -1;
+	*ret_size = (uint64_t)st.st_size;
+	return g_steal_fd(&fd);
+}
+
+int bundle_open_file(const Bundle *bundle, const char *name, GError **error)
+{
+	uint64_t size;
+
+	return open_regular(bundle, name, &size, error);
+}
+
+Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
+{
+	g_autofree char *path = g_build_filename(bundle->path, MANIFEST_FILE, NULL);
+	g_autoptr(GError) cause = NULL;
+	g_autofree char *text = NULL;
+	autofd int fd = -1;
+	Manifest *manifest;
+	uint64_t size;
+
+	fd = open_regular(bundle, MANIFEST_FILE, &size, &cause);
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "'%s' has no " MANIFEST_FILE ": it is no bundle, or an unfinished one",
+			    bundle->path);
+		return NULL;
+	}
+	if (fd < 0) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return NULL;
+	}
+	if (size > MANIFEST_MAX_BYTES) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' has %" PRIu64 " bytes, more than %" PRIu64, path, size,
+			    MANIFEST_MAX_BYTES);
+		return NULL;
+	}
+
+	text = g_malloc(size + 1);
+	if (!io_pread(fd, path, 0, text, size, error))
+		return NULL;
+	manifest = manifest_parse(text, size, error);
+	if (!manifest)
+		g_prefix_error(error, "'%s': ", bundle->path);
+	return manifest;
+}
+
+bool bundle_write_file(const Bundle *bundle, const char *name, const void *data, size_t len,
+		       Manifest *manifest, GError **error)
+{
+	g_autofree char *path = path_of(bundle, name, error);
+	g_auto(Pending) pending = { .dirfd = bundle->fd };
+	struct manifest_file *file;
+	autofd int fd = -1;
+
+	if (!path)
+		return false;
+	fd = bundle_create_file(bundle, name, error);
+	if (fd < 0)
+		return false;
+	pending.name = name;
+	if (!io_write(fd, path, data, len, error) || !io_flush(fd, path, error) ||
+	    !autofd_close(&fd, path, error))
+		return false;
+	pending.name = NULL;
+
+	file = manifest_set_file(manifest, name);
+	file->size = len;
+	file->digest = digest_of(data, len);
+	return true;
+}
+
+bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error)
+{
+	g_autofree char *path = path_of(bundle, name, error);
+	g_autofree uint8_t *buf = g_malloc(READ_SIZE);
+	g_autoptr(Digester) digester = digester_new();
+	struct manifest_file *file;
+	autofd int fd = -1;
+	uint64_t size;
+
+	if (!path)
+		return false;
+	fd = open_regular(bundle, name, &size, error);
+	if (fd < 0)
+		return false;
+
+	for (uint64_t done = 0; done < size; done += READ_SIZE) {
+		size_t n = MIN(READ_SIZE, size - done);
+
+		if (!io_pread(fd, path, done, buf, n, error))
+			return false;
+		digester_add(digester, buf, n);
+	}
+	file = manifest_set_file(manifest, name);
+	file->size = size;
+	file->digest = digester_finish(digester);
+	return true;
+}
+
+bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GError **error)
+{
+	g_autoptr(Manifest) again = NULL;
+	g_autofree char *text = NULL;
+	size_t len;
+
+	/* Better no bundle than one that says it is complete and cannot be read. */
+	text = manifest_serialize(manifest, &len);
+	again = manifest_parse(text, len, error);
+	if (!again) {
+		g_prefix_error(error, "'%s' would not be readable: ", bundle->path);
+		return false;
+	}
+
+	/* First the names of the files that it speaks of, then its own. */
+	if (!io_flush(bundle->fd, bundle->path, error))
+		return false;
+	if (!atomic_file_write(bundle->fd, MANIFEST_FILE, text, len, error)) {
+		g_prefix_error(error, "'%s': ", bundle->path);
+		return false;
+	}
+	return true;
+}
+
+void bundle_free(Bundle *bundle)
+{
+	if (!bundle)
+		return;
+	autofd_clear(&bundle->fd);
+	g_free(bundle->path);
+	g_free(bundle);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What goes into a sums file comes out of it; then a file that is right with one number wrong at a
+ * time.  The linker puts __wrap_fsync() in place of fsync(): see `wrap` in meson.build.
+ */
+#include "unit.h"
+
+#include "base/autofd.h"
+#include "bundle/sums.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DISK_SIZE  (UINT64_C(3000) * SUMS_CHUNK_SIZE + 512)
+#define IMAGE_SIZE (SUMS_LEAF_SIZE + 1)
+
+static int n_fsync, failing_fsync; /* counted from 1; 0: none fails */
+static uint8_t magic_at_fsync[2];  /* the first byte of the file at each flush */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	assert_int_equal(pread(fd, &magic_at_fsync[n_fsync % 2], 1, 0), 1);
+	if (++n_fsync != failing_fsync)
+		return __real_fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
+static struct digest digest_of_number(uint64_t number)
+{
+	return digest_of(&number, sizeof(number));
+}
+
+/* Two leaves, numbered beyond any chunk. */
+static GArray *make_leaves(void)
+{
+	GArray *leaves = g_array_new(false, false, sizeof(struct digest));
+
+	for (uint64_t i = 0; i < 2; i++) {
+		struct digest digest = digest_of_number(1000000 + i);
+
+		g_array_append_val(leaves, digest);
+	}
+	return leaves;
+}
+
+/* Writes every @step-th chunk; true if all of it worked. */
+static bool write_sums(int fd, uint64_t step, GError **error)
+{
+	g_autoptr(SumsWriter) writer = sums_writer_new(fd, "disk-0.sums", DISK_SIZE, error);
+	g_autoptr(GArray) leaves = make_leaves();
+
+	n_fsync = 0;
+	for (uint64_t i = 0; i <= 3000; i += step) {
+		struct digest digest = digest_of_number(i);
+
+		if (!sums_writer_put(writer, i, &digest, error))
+			return false;
+	}
+	return sums_writer_finish(writer, IMAGE_SIZE, leaves, error);
+}
+
+/* Steps that make no chunk but the first, whole batches and parts of them. */
+static void test_round_trip(void **state)
+{
+	const uint64_t steps[] = { 1, 2, 3, 4000 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+		autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+		g_autoptr(SumsReader) reader = NULL;
+		g_autoptr(GError) error = NULL;
+		struct digest got, want;
+		uint64_t index;
+		struct stat st;
+
+		assert_ok(write_sums(fd, steps[i], &error), error);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, 64 + 40 * (3000 / steps[i] + 1) + 2 * 32);
+
+		reader = sums_reader_new(fd, "disk-0.sums", &error);
+		assert_ok(reader, error);
+		assert_int_equal(sums_reader_disk_size(reader), DISK_SIZE);
+		assert_int_equal(sums_reader_image_size(reader), IMAGE_SIZE);
+		for (uint64_t j = 0; j <= 3000; j += steps[i]) {
+			assert_ok(sums_reader_next(reader, &index, &got, &error) == 1, error);
+			assert_int_equal(index, j);
+			want = digest_of_number(j);
+			assert_memory_equal(&got, &want, sizeof(got));
+		}
+		assert_int_equal(sums_reader_next(reader, &index, &got, &error), 0);
+		assert_int_equal(sums_reader_next(reader, &index, &got, &error), 0);
+
+		for (uint64_t j = 0; j < 2; j++) {
+			assert_ok(sums_reader_leaf(reader, j, &got, &error), error);
+			want = digest_of_number(1000000 + j);
+			assert_memory_equal(&got, &want, sizeof(got));
+		}
+		assert_false(sums_reader_leaf(reader, 2, &got, &error));
+		assert_error(&error, WHERRY_ERROR_DAMAGED, "'disk-0.sums' has no leaf 2, only 2");
+	}
+}
+
+/* The header comes when the rest is on the medium, and both flushes count. */
+static void test_order_of_flushes(void **state)
+{
+	autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+	g_autoptr(GError) error = NULL;
+
+	assert_ok(write_sums(fd, 1, &error), error);
+	assert_int_equal(n_fsync, 2);
+	assert_int_equal(magic_at_fsync[0], 0);
+	assert_int_equal(magic_at_fsync[1], 'W');
+
+	for (failing_fsync = 1; failing_fsync <= 2; failing_fsync++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_false(write_sums(fd, 1, &error));
+		assert_error(&error, WHERRY_ERROR_IO, "cannot flush 'disk-0.sums'");
+	}
+	failing_fsync = 0;
+
+	assert_int_equal(ftruncate(fd, 0), 0);
+	{
+		g_autoptr(SumsWriter) writer = sums_writer_new(fd, "disk-0.sums", 1, &error);
+
+		assert_ok(writer, error);
+	}
+	assert_null(sums_reader_new(fd, "disk-0.sums", &error));
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "was never finished: its header is empty");
+}
+
+static const struct {
+	off_t at;
+	uint64_t value;
+	enum wherry_error code;
+	const char *words;
+} refused[] = {
+	{ 0, 0, WHERRY_ERROR_DAMAGED, "was never finished" },
+	{ 0, 7, WHERRY_ERROR_DAMAGED, "does not begin with WHRYSUMS" },
+	{ 8, 2, WHERRY_ERROR_UNSUPPORTED, "has version 2, this program knows up to 1" },
+	{ 8, 0, WHERRY_ERROR_DAMAGED, "has version 0 and 0 behind it" },
+	{ 8, (UINT64_C(1) << 32) + 1, WHERRY_ERROR_DAMAGED, "has version 1 and 1 behind it" },
+	{ 16, 4096, WHERRY_ERROR_DAMAGED, "has chunks of 4096 and leaves of 4194304 bytes, not" },
+	{ 24, 0, WHERRY_ERROR_DAMAGED, "and leaves of 0 bytes" },
+	{ 32, 0, WHERRY_ERROR_DAMAGED, "is for a disk of 0" },
+	{ 32, (UINT64_C(1) << 51) + 1, WHERRY_ERROR_DAMAGED, "is for a disk of 2251799813685249" },
+	{ 32, 3000 * SUMS_CHUNK_SIZE, WHERRY_ERROR_DAMAGED, "has 3001 chunks of a disk of" },
+	{ 40, 0, WHERRY_ERROR_DAMAGED, "an image of 0 bytes" },
+	{ 40, UINT64_MAX, WHERRY_ERROR_DAMAGED, "an image of 18446744073709551615 bytes" },
+	{ 40, SUMS_LEAF_SIZE, WHERRY_ERROR_DAMAGED, "has 2 leaves of an image of 4194304 bytes" },
+	{ 48, 3000, WHERRY_ERROR_DAMAGED, "has 120168 bytes, but 3000 chunks and 2 leaves make" },
+	{ 48, UINT64_MAX, WHERRY_ERROR_DAMAGED, "has 18446744073709551615 chunks" },
+	{ 56, 3, WHERRY_ERROR_DAMAGED, "has 3 leaves of an image" },
+	/* The order, seen as they come: the first twice, and one behind the end. */
+	{ 64 + 40, 0, WHERRY_ERROR_DAMAGED, "has chunk 0 where 1 to 3000 can follow" },
+	{ 64 + 40, 3001, WHERRY_ERROR_DAMAGED, "has chunk 3001 where 1 to 3000 can follow" },
+};
+
+/* Read all chunks; false if that failed. */
+static bool read_sums(int fd, GError **error)
+{
+	g_autoptr(SumsReader) reader = sums_reader_new(fd, "disk-0.sums", error);
+	struct digest digest;
+	uint64_t index;
+	int r = reader ? 1 : -1;
+
+	while (r == 1)
+		r = sums_reader_next(reader, &index, &digest, error);
+	return r == 0;
+}
+
+static void test_refused(void **state)
+{
+	g_autoptr(GError) error = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+		autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+		uint64_t value = htole64(refused[i].value);
+
+		assert_ok(write_sums(fd, 1, &error), error);
+		assert_ok(read_sums(fd, &error), error);
+		assert_int_equal(pwrite(fd, &value, sizeof(value), refused[i].at), 8);
+		print_message("%" PRIu64 " at %jd\n", refused[i].value, (intmax_t)refused[i].at);
+		assert_false(read_sums(fd, &error));
+		assert_error(&error, refused[i].code, refused[i].words);
+	}
+}
+
+static void test_length(void **state)
+{
+	autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+	g_autoptr(GError) error = NULL;
+
+	assert_ok(write_sums(fd, 1, &error), error);
+	assert_int_equal(ftruncate(fd, 64 + 40 * 3001 + 2 * 32 + 1), 0);
+	assert_false(read_sums(fd, &error));
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "has 120169 bytes, but");
+	assert_int_equal(ftruncate(fd, 63), 0);
+	assert_false(read_sums(fd, &error));
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "'disk-0.sums' ends at 63");
+}
+
+/* The fuzzer starts from these: were the valid ones refused, it would only test refusals. */
+static void test_corpus(void **state)
+{
+	g_autofree char *path =
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/sums", NULL);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name;
+	int valid = 0;
+
+	assert_non_null(dir);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *file = g_build_filename(path, name, NULL), *data = NULL;
+		autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+		size_t len;
+		bool ok;
+
+		assert_true(g_file_get_contents(file, &data, &len, NULL));
+		assert_int_equal(write(fd, data, len), len);
+		ok = read_sums(fd, NULL);
+		if (ok != g_str_has_prefix(name, "valid-"))
+			fail_msg("%s: %s", name, ok ? "accepted" : "refused");
+		valid += ok;
+	}
+	assert_true(valid > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_order_of_flushes),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_length),
+		cmocka_unit_test(test_corpus),
+	};
+
+	return cmocka_run_group_tests_name("sums", tests, NULL, NULL);
+}
