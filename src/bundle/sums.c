@@ -133,6 +133,11 @@ bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *l
 	       io_flush(writer->fd, writer->name, error);
 }
 
+uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size)
+{
+	return chunks_end(chunks) + pieces(image_size, SUMS_LEAF_SIZE) * sizeof(struct digest);
+}
+
 void sums_writer_free(SumsWriter *writer)
 {
 	if (!writer)

@@ -37,6 +37,9 @@ bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *di
 bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
 			GError **error);
 
+/* The bytes that sums of @chunks guest chunks and an image of @image_size bytes take. */
+uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size);
+
 void sums_writer_free(SumsWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SumsWriter, sums_writer_free)
 

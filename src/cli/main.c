@@ -3,7 +3,7 @@
  * Finds the verb, runs it, and says in one line why it failed.  Nothing else in the program turns
  * an error into output and an exit status.
  */
-#include "cli/command.h"
+#include "cli/commands.h"
 
 #include "base/error.h"
 
@@ -14,6 +14,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
+	&cmd_inspect,
+	&cmd_capture,
+	&cmd_verify,
 	NULL,
 };
 

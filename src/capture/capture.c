@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The steps of a capture in their order; each of them has a file of its own. */
+#include "capture/capture.h"
+
+#include "base/autofd.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "bundle/bundle.h"
+#include "bundle/domain-xml.h"
+#include "capture/copy.h"
+#include "capture/log.h"
+#include "capture/machine.h"
+#include "capture/plan.h"
+#include "capture/target.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* machine.json, domain.xml and capture.log, generously. */
+#define SMALL_FILES_BOUND (UINT64_C(4) << 20)
+
+static bool report_map(const struct capture_options *options, const GPtrArray *disks,
+		       unsigned int done, GError **error)
+{
+	const struct plan_disk *disk = g_ptr_array_index(disks, MIN(done, disks->len - 1));
+	const struct progress progress = { .phase = "reading the map", .item = disk->dev->name };
+
+	if (options->progress(&progress, options->userdata))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
+		    "interrupted before anything was written");
+	return false;
+}
+
+static bool map_all(const struct capture_options *options, const GPtrArray *disks, GError **error)
+{
+	for (unsigned int i = 0; i < disks->len; i++)
+		if (!report_map(options, disks, i, error) ||
+		    !plan_map(g_ptr_array_index(disks, i), error))
+			return false;
+	return report_map(options, disks, disks->len, error);
+}
+
+static bool estimate_all(const struct capture_options *options, const GPtrArray *disks,
+			 uint64_t *ret, GError **error)
+{
+	uint64_t sum = SMALL_FILES_BOUND;
+
+	for (unsigned int i = 0; i < disks->len; i++) {
+		uint64_t bytes;
+
+		if (!plan_estimate(g_ptr_array_index(disks, i), options->level, &bytes, error))
+			return false;
+		sum += bytes;
+	}
+	*ret = sum;
+	return true;
+}
+
+/* Refused when even the estimate does not fit; a warning when only the estimate does. */
+static bool check_space(const struct capture_options *options, const GPtrArray *disks,
+			GError **error)
+{
+	g_autofree char *bound_text = NULL, *free_text = NULL, *estimate_text = NULL;
+	g_autofree char *warning = NULL;
+	uint64_t bound = SMALL_FILES_BOUND, room, estimate;
+
+	for (unsigned int i = 0; i < disks->len; i++)
+		bound += ((const struct plan_disk *)g_ptr_array_index(disks, i))->bytes_bound;
+	if (!target_free(options->target, &room, error))
+		return false;
+	if (room >= bound)
+		return true;
+
+	if (!estimate_all(options, disks, &estimate, error))
+		return false;
+	bound_text = units_bytes(bound);
+	free_text = units_bytes(room);
+	estimate_text = units_bytes(estimate);
+	if (room < estimate) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE,
+			    "'%s' has %s free (%" PRIu64 " bytes), but the bundle needs about %s "
+			    "(%" PRIu64 " bytes) and at most %s",
+			    options->target, free_text, room, estimate_text, estimate, bound_text);
+		return false;
+	}
+	warning = g_strdup_printf("'%s' has %s free; the bundle needs about %s, but may need up to "
+				  "%s: it may not fit",
+				  options->target, free_text, estimate_text, bound_text);
+	options->warn(warning, options->userdata);
+	return true;
+}
+
+static Manifest *start_manifest(const Facts *facts, const struct capture_options *options,
+				const GPtrArray *disks)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	Manifest *manifest = manifest_new();
+
+	manifest->id = g_uuid_string_random();
+	manifest->generation = 1;
+	manifest->name = g_strdup(options->name);
+	manifest->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+	manifest->tool = g_strdup("wherry " WHERRY_VERSION);
+	machine_describe(facts, disks, manifest);
+	for (unsigned int i = 0; i < manifest->warnings->len; i++)
+		options->warn(g_ptr_array_index(manifest->warnings, i), options->userdata);
+	return manifest;
+}
+
+static void log_plan(CaptureLog *log, const Manifest *manifest)
+{
+	capture_log_add(log, "%s captures '%s', %s", manifest->tool, manifest->name, manifest->id);
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+
+		capture_log_add(log,
+				"%s: %" PRIu64 " bytes, sectors of %" PRIu32 ", table %s, %" PRIu64
+				" bytes in use; bus %s (%s)",
+				disk->path, disk->size, disk->sector_size, disk->table, disk->used,
+				manifest_bus_name(disk->bus), disk->bus_reason);
+		for (unsigned int j = 0; j < disk->volumes->len; j++) {
+			const struct manifest_volume *v = g_ptr_array_index(disk->volumes, j);
+
+			capture_log_add(log,
+					"%s: volume %u, %" PRIu64 " bytes at %" PRIu64 ", %" PRIu64
+					" in use: %s",
+					disk->path, v->number, v->size, v->offset, v->used, v->how);
+		}
+	}
+	for (unsigned int i = 0; i < manifest->warnings->len; i++)
+		capture_log_add(log, "warning: %s",
+				(const char *)g_ptr_array_index(manifest->warnings, i));
+}
+
+static bool copy_one(const Bundle *bundle, const struct plan_disk *plan, struct manifest_disk *disk,
+		     struct copy_job *job, Manifest *manifest, GError **error)
+{
+	autofd int image_fd = bundle_create_file(bundle, disk->image, error);
+	autofd int sums_fd = -1;
+
+	if (image_fd < 0)
+		return false;
+	sums_fd = bundle_create_file(bundle, disk->sums, error);
+	if (sums_fd < 0)
+		return false;
+	job->disk = plan;
+	job->image_name = disk->image;
+	job->sums_name = disk->sums;
+	job->image_fd = image_fd;
+	job->sums_fd = sums_fd;
+	return copy_disk(job, &disk->image_size, error) &&
+	       autofd_close(&image_fd, disk->image, error) &&
+	       autofd_close(&sums_fd, disk->sums, error) &&
+	       bundle_record_file(bundle, disk->sums, manifest, error);
+}
+
+static bool copy_all(const struct capture_options *options, const Bundle *bundle,
+		     const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
+{
+	struct copy_job job = {
+		.level = options->level,
+		.progress = options->progress,
+		.userdata = options->userdata,
+	};
+
+	for (unsigned int i = 0; i < disks->len; i++)
+		job.all_total += ((const struct plan_disk *)g_ptr_array_index(disks, i))->used;
+	for (unsigned int i = 0; i < disks->len; i++) {
+		const struct plan_disk *plan = g_ptr_array_index(disks, i);
+		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+
+		if (!copy_one(bundle, plan, disk, &job, manifest, error))
+			return false;
+		job.before += plan->used;
+		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
+				disk->image_size);
+	}
+	return true;
+}
+
+static bool write_domain(const Bundle *bundle, Manifest *manifest, GError **error)
+{
+	g_autofree char *dir = g_canonicalize_filename(bundle->path, NULL);
+	const struct domain_place place = {
+		.name = manifest->name,
+		.uuid = manifest->uuid,
+		.type = "kvm",
+		.machine = "q35",
+		.image_dir = dir,
+		.network = "default",
+	};
+	g_autofree char *xml = domain_xml(manifest, &place);
+
+	return bundle_write_file(bundle, "domain.xml", xml, strlen(xml), manifest, error);
+}
+
+static bool fill_bundle(const struct capture_options *options, const Bundle *bundle,
+			const GPtrArray *disks, Manifest *manifest, GError **error)
+{
+	g_autoptr(CaptureLog) log = capture_log_new(bundle, error);
+
+	if (!log)
+		return false;
+	log_plan(log, manifest);
+	if (!copy_all(options, bundle, disks, manifest, log, error) ||
+	    !write_domain(bundle, manifest, error))
+		return false;
+	capture_log_add(log, "complete");
+	return capture_log_finish(log, bundle, manifest, error) &&
+	       bundle_write_manifest(bundle, manifest, error);
+}
+
+bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
+		 Manifest **ret, GError **error)
+{
+	g_autoptr(GPtrArray) disks = plan_open(options->disks, error);
+	g_autoptr(Manifest) manifest = NULL;
+	g_autoptr(Bundle) bundle = NULL;
+
+	if (!disks || !plan_check_idle(disks, error) ||
+	    !target_check(options->target, options->disks, error) ||
+	    !map_all(options, disks, error) || !check_space(options, disks, error))
+		return false;
+
+	manifest = start_manifest(facts, options, disks);
+	bundle = bundle_create(options->target, options->name, error);
+	if (!bundle)
+		return false;
+	if (!fill_bundle(options, bundle, disks, manifest, error)) {
+		g_prefix_error(error, "the bundle '%s' is incomplete: ", bundle->path);
+		return false;
+	}
+	*ret_bundle = g_strdup(bundle->path);
+	*ret = g_steal_pointer(&manifest);
+	return true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Captures a machine that stands still: its disks are read, never written, and what they hold in
+ *use becomes a bundle.
+ *
+ *	open disks -> check target -> map -> will it fit? -> make bundle -> copy each disk
+ *	                                                         -> domain.xml, log -> machine.json
+ *	[--------- nothing is changed until here --------]
+ */
+#pragma once
+
+#include "base/progress.h"
+#include "bundle/manifest.h"
+#include "source/facts.h"
+
+/* zstd level 0: clusters are stored as they are. */
+#define CAPTURE_LEVEL_NONE    0
+#define CAPTURE_LEVEL_DEFAULT 1
+
+struct capture_options {
+	const char *target; /* a directory on the medium */
+	const char *name;   /* of the bundle */
+	const char *const
+	    *disks; /* paths of block devices or raw images; NULL ends; at least one */
+	int level;  /* of zstd, or CAPTURE_LEVEL_NONE */
+	progress_fn progress;
+	void (*warn)(const char *text, void *userdata); /* what the user should know at once */
+	void *userdata;                                 /* of both */
+};
+
+/*
+ * Capture; @ret_bundle: the path of the bundle; @ret: its manifest; both owned by the caller.
+ *
+ * Until the bundle is made a failure changes nothing.  After that it leaves a bundle without
+ * machine.json, and the message names it.
+ */
+bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
+		 Manifest **ret, GError **error);

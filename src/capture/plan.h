@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The disks of a capture, open and mapped, and how much they will take on the medium. */
+#pragma once
+
+#include "base/blkdev.h"
+#include "map/disk-map.h"
+
+#include <glib.h>
+
+struct plan_disk {
+	Blkdev *dev;          /* owned */
+	DiskMap *map;         /* owned; NULL until it was read */
+	uint64_t used;        /* bytes in use */
+	uint64_t clusters;    /* of the image that hold bytes in use */
+	uint64_t bytes_bound; /* image and sums can take no more */
+};
+
+/*
+ * Open the disks at @paths (NULL ends), none of them twice and none of them empty.  Of struct
+ * plan_disk *, owned by the caller.
+ */
+GPtrArray *plan_open(const char *const *paths, GError **error);
+
+/* No filesystem on any of @disks is mounted for writing: its bytes would change while they are
+ * read. */
+bool plan_check_idle(const GPtrArray *disks, GError **error);
+
+/* Read the map of @disk and count. */
+bool plan_map(struct plan_disk *disk, GError **error);
+
+/*
+ * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread
+ * evenly, are compressed and the rest is taken to be like them.
+ */
+bool plan_estimate(const struct plan_disk *disk, int level, uint64_t *ret, GError **error);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads a bundle back, all of it, and compares it with its own sums. */
+#pragma once
+
+#include "base/progress.h"
+
+#include <glib.h>
+
+/* What was found to be right. */
+struct verify_result {
+	unsigned int files; /* read and compared */
+	unsigned int disks;
+	uint64_t bytes; /* of all files */
+};
+
+/*
+ * Read every byte of every file of the bundle at @path with our own reader and compare all sums.
+ *
+ * WHERRY_ERROR_DIFFERENT: some byte is not what was recorded; the message names the file, and where
+ * in it.  WHERRY_ERROR_INVALID_INPUT: the bundle is incomplete.  WHERRY_ERROR_UNSUPPORTED: it is of
+ * a newer version.
+ */
+bool verify_run(const char *path, progress_fn progress, void *userdata, struct verify_result *ret,
+		GError **error);

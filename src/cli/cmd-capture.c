@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wherry capture: a machine that stands still becomes a bundle on the medium. */
+#include "cli/commands.h"
+#include "cli/display.h"
+#include "cli/interrupt.h"
+#include "cli/machine-facts.h"
+
+#include "base/error.h"
+#include "base/units.h"
+#include "bundle/bundle.h"
+#include "capture/capture.h"
+#include "image/compress.h"
+#include "source/disk-choice.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "zstd", "zstd:3" or "none"; NULL is the default. */
+static bool parse_compress(const char *text, int *ret_level, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	uint64_t level;
+
+	if (!text || strcmp(text, "zstd") == 0) {
+		*ret_level = CAPTURE_LEVEL_DEFAULT;
+		return true;
+	}
+	if (strcmp(text, "none") == 0) {
+		*ret_level = CAPTURE_LEVEL_NONE;
+		return true;
+	}
+	if (!g_str_has_prefix(text, "zstd:") ||
+	    !g_ascii_string_to_unsigned(text + strlen("zstd:"), 10, COMPRESS_LEVEL_MIN,
+					COMPRESS_LEVEL_MAX, &level, &cause)) {
+		g_set_error(
+		    error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+		    "--compress is none, zstd or zstd:LEVEL with a level from %d to %d, not '%s'",
+		    COMPRESS_LEVEL_MIN, COMPRESS_LEVEL_MAX, text);
+		return false;
+	}
+	*ret_level = (int)level;
+	return true;
+}
+
+/* The disks of the default set, and words about those that are left out; owned by the caller. */
+static char **choose_disks(const Facts *facts, Display *display, GError **error)
+{
+	g_autoptr(GPtrArray) choices = disk_choice_default(facts);
+	g_autoptr(GStrvBuilder) taken = g_strv_builder_new();
+	g_autoptr(GString) left = g_string_new(NULL);
+	bool any = false;
+
+	for (unsigned int i = 0; i < choices->len; i++) {
+		const struct disk_choice *choice = g_ptr_array_index(choices, i);
+		g_autofree char *text = NULL;
+
+		if (choice->taken) {
+			g_strv_builder_add(taken, choice->disk->path);
+			any = true;
+			continue;
+		}
+		g_string_append_printf(left, "%s%s (%s)", left->len ? ", " : "", choice->disk->path,
+				       choice->reason);
+		text =
+		    g_strdup_printf("%s is left out: %s; to carry it, name all disks that you want",
+				    choice->disk->path, choice->reason);
+		if (!display->quiet)
+			display_warn(text, display);
+	}
+	if (!any) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "no disk to capture; left out: %s; name the disks that you want",
+			    left->len ? left->str : "none, for none was found");
+		return NULL;
+	}
+	return g_strv_builder_end(taken);
+}
+
+/* The machine's own name, as far as it can name a directory. */
+static char *default_name(const Facts *facts)
+{
+	g_autofree char *name = g_strdup(facts->hostname ? facts->hostname : "");
+
+	g_strcanon(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-", '-');
+	return bundle_name_valid(name) ? g_steal_pointer(&name) : g_strdup("machine");
+}
+
+static void print_json(const char *bundle, const Manifest *manifest, double seconds)
+{
+	json_t *disks = json_array(), *warnings = json_array(), *object;
+
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+
+		json_array_append_new(disks,
+				      json_pack("{s:s, s:I, s:I, s:s, s:I, s:s}", "path",
+						disk->path, "size", (json_int_t)disk->size, "used",
+						(json_int_t)disk->used, "image", disk->image,
+						"image_size", (json_int_t)disk->image_size, "bus",
+						manifest_bus_name(disk->bus)));
+	}
+	for (unsigned int i = 0; i < manifest->warnings->len; i++)
+		json_array_append_new(warnings,
+				      json_string(g_ptr_array_index(manifest->warnings, i)));
+	object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "bundle", bundle, "id", manifest->id,
+			   "name", manifest->name, "disks", disks, "warnings", warnings, "seconds",
+			   seconds);
+	json_dumpf(object, stdout, JSON_INDENT(2));
+	printf("\n");
+	json_decref(object);
+}
+
+static void print_result(const char *bundle, const Manifest *manifest, double seconds)
+{
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+		g_autofree char *size = units_bytes(disk->size), *used = units_bytes(disk->used);
+		g_autofree char *image = units_bytes(disk->image_size);
+
+		printf("%s: %s, %s in use -> %s, %s, on %s (%s)\n", disk->path, size, used,
+		       disk->image, image, manifest_bus_name(disk->bus), disk->bus_reason);
+	}
+	printf("%s: complete in %.1f s\n", bundle, seconds);
+}
+
+static bool capture(const struct common_options *common, struct capture_options *options,
+		    char **disks, const char *name, GError **error)
+{
+	g_autofree char *own_name = NULL, *bundle = NULL;
+	gint64 started = g_get_monotonic_time();
+	g_autoptr(Manifest) manifest = NULL;
+	g_auto(GStrv) chosen = NULL;
+	g_auto(Display) display = { 0 };
+	g_autoptr(Facts) facts = machine_facts(error);
+	double seconds;
+
+	if (!facts)
+		return false;
+	interrupt_catch();
+	display_init(&display, common->quiet);
+	if (!disks[0]) {
+		chosen = choose_disks(facts, &display, error);
+		if (!chosen)
+			return false;
+		disks = chosen;
+	}
+	own_name = name ? g_strdup(name) : default_name(facts);
+	options->name = own_name;
+	options->disks = (const char *const *)disks;
+	options->progress = display_progress;
+	options->warn = display_warn;
+	options->userdata = &display;
+	if (!capture_run(facts, options, &bundle, &manifest, error))
+		return false;
+	display_clear(&display);
+
+	seconds = (double)(g_get_monotonic_time() - started) / G_USEC_PER_SEC;
+	if (common->json)
+		print_json(bundle, manifest, seconds);
+	else
+		print_result(bundle, manifest, seconds);
+	return true;
+}
+
+static bool run_capture(int argc, char **argv, GError **error)
+{
+	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
+	struct common_options common = { 0 };
+	struct capture_options options = { 0 };
+	g_auto(GStrv) args = NULL;
+	const GOptionEntry entries[] = {
+		option_value("to", &target, "a directory on the medium; needed", "DIR"),
+		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
+		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
+		G_OPTION_ENTRY_NULL,
+	};
+	int r = command_parse(&cmd_capture, entries, argc, argv, &common, &args, error);
+
+	if (r <= 0)
+		return r == 0;
+	if (!target) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+			    "where to? --to names a directory on the medium; see --help");
+		return false;
+	}
+	if (name && !bundle_name_valid(name)) {
+		g_set_error(
+		    error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+		    "'%s' cannot name a bundle: 1 to 64 letters, digits, '.', '_' and '-', not "
+		    "first '.' or '-'",
+		    name);
+		return false;
+	}
+	if (!parse_compress(compress, &options.level, error))
+		return false;
+	options.target = target;
+	return capture(&common, &options, args, name, error);
+}
+
+const struct command cmd_capture = {
+	.name = "capture",
+	.args = "[DISK...]",
+	.max_args = G_MAXUINT,
+	.summary = "Carry the disks of this machine into a bundle, which a VM can start from.",
+	.description =
+	    "DISK is a block device or a raw image file.  Without any, all whole physical\n"
+	    "disks are carried that are not removable; which are left out is said.\n"
+	    "\n"
+	    "The disks are only ever read.  Only the bytes in use are carried; in doubt a\n"
+	    "byte is in use.  The bundle is DIR/wherry/NAME/, complete once it holds\n"
+	    "machine.json.\n"
+	    "\n"
+	    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n"
+	    "\n"
+	    "Examples:\n"
+	    "  wherry capture --to /mnt/stick\n"
+	    "  wherry capture --to /mnt/stick --name server1 /dev/sda /dev/nvme0n1\n"
+	    "  wherry capture --to /tmp --compress zstd:3 disk.img",
+	.run = run_capture,
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every verb of the program. */
+#pragma once
+
+#include "cli/command.h"
+
+extern const struct command cmd_capture;
+extern const struct command cmd_inspect;
+extern const struct command cmd_verify;

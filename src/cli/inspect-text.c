@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* inspect for people: the machine, its NICs, its disks with their volumes. */
+#include "cli/inspect-print.h"
+
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *or_unknown(const char *text)
+{
+	return text ? text : "unknown";
+}
+
+static const char *answer_text(enum facts_answer answer, const char *yes, const char *no)
+{
+	switch (answer) {
+	case FACTS_YES:
+		return yes;
+	case FACTS_NO:
+		return no;
+	case FACTS_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+static const char *firmware_text(enum facts_firmware firmware)
+{
+	switch (firmware) {
+	case FACTS_FIRMWARE_BIOS:
+		return "BIOS";
+	case FACTS_FIRMWARE_UEFI:
+		return "UEFI";
+	case FACTS_FIRMWARE_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+static const char *rtc_text(enum facts_rtc rtc)
+{
+	switch (rtc) {
+	case FACTS_RTC_UTC:
+		return "UTC";
+	case FACTS_RTC_LOCAL:
+		return "local time";
+	case FACTS_RTC_UNKNOWN:
+		break;
+	}
+	return "unknown, UTC is taken";
+}
+
+static void print_machine(const Facts *facts)
+{
+	g_autofree char *installed = units_bytes(facts->memory_installed);
+	g_autofree char *usable = units_bytes(facts->memory_usable);
+
+	printf("machine   %s %s, serial %s, UUID %s\n", or_unknown(facts->vendor),
+	       or_unknown(facts->product), or_unknown(facts->serial), or_unknown(facts->uuid));
+	printf("name      %s\n", or_unknown(facts->hostname));
+	printf("firmware  %s", firmware_text(facts->firmware));
+	if (facts->firmware == FACTS_FIRMWARE_UEFI)
+		printf(", Secure Boot %s", answer_text(facts->secure_boot, "on", "off"));
+	printf("\n");
+	for (unsigned int i = 0; i < facts->boot_entries->len; i++) {
+		const struct facts_boot_entry *entry = g_ptr_array_index(facts->boot_entries, i);
+
+		printf("          Boot%04X %s%s%s\n", entry->number, or_unknown(entry->description),
+		       entry->active ? "" : " (not active)",
+		       entry->partition_uuid ? ", from a disk" : "");
+	}
+	printf("CPU       %s, %u sockets x %u cores x %u threads\n", or_unknown(facts->cpu_model),
+	       facts->sockets, facts->cores, facts->threads);
+	printf("memory    %s usable, %s installed\n", facts->memory_usable ? usable : "unknown",
+	       facts->memory_installed ? installed : "unknown");
+	printf("clock     %s\n", rtc_text(facts->rtc));
+}
+
+static void print_nic(const struct facts_nic *nic)
+{
+	printf("NIC       %s: %s, %s, driver %s, link %s", nic->name, or_unknown(nic->kind),
+	       or_unknown(nic->permanent_mac ? nic->permanent_mac : nic->mac),
+	       or_unknown(nic->driver), answer_text(nic->link, "up", "down"));
+	if (nic->master)
+		printf(", in %s", nic->master);
+	if (nic->vlan)
+		printf(", VLAN %u on %s", nic->vlan, or_unknown(nic->parent));
+	if (nic->bond_mode)
+		printf(", mode %s", nic->bond_mode);
+	for (unsigned int i = 0; i < nic->addresses->len; i++) {
+		const struct facts_address *address = g_ptr_array_index(nic->addresses, i);
+
+		printf(", %s/%u", address->address, address->prefix);
+	}
+	if (nic->gateway4)
+		printf(", gateway %s", nic->gateway4);
+	if (nic->gateway6)
+		printf(", gateway %s", nic->gateway6);
+	printf("\n");
+}
+
+static void print_volume(const struct map_volume *volume)
+{
+	g_autofree char *size = units_bytes(volume->size), *used = units_bytes(volume->used);
+
+	if (volume->number)
+		printf("          %3u", volume->number);
+	else
+		printf("            -");
+	printf("  %10s  %10s in use  %s%s%s\n", size, used, volume->how, volume->label ? ", " : "",
+	       volume->label ? volume->label : "");
+}
+
+/* What the facts know of the disk behind @path; nothing for a file. */
+static void print_hardware(const struct facts_disk *disk)
+{
+	if (!disk)
+		return;
+	printf(", %s, %s, driver %s, %s", or_unknown(disk->model), or_unknown(disk->transport),
+	       or_unknown(disk->driver), answer_text(disk->rotational, "rotating", "not rotating"));
+	if (disk->removable == FACTS_YES)
+		printf(", removable");
+	printf("\n          WWN %s, serial %s, sectors %u/%u", or_unknown(disk->wwn),
+	       or_unknown(disk->serial), disk->logical_sector, disk->physical_sector);
+}
+
+static void print_disk(const Facts *facts, const struct inspected *inspected)
+{
+	const struct plan_disk *plan = inspected->plan;
+	g_autofree char *size = NULL, *used = NULL, *bound = NULL;
+
+	printf("disk      %s", inspected->path);
+	if (!plan) {
+		print_hardware(facts_find_disk(facts, inspected->path));
+		printf("\n          not read: %s\n", inspected->failure);
+		return;
+	}
+	size = units_bytes(plan->dev->size);
+	used = units_bytes(plan->used);
+	bound = units_bytes(plan->bytes_bound);
+	printf(": %s", size);
+	print_hardware(facts_find_disk(facts, inspected->path));
+	printf("\n          table %s, sectors of %" PRIu32
+	       " bytes, %s in use; a bundle of it takes at "
+	       "most %s\n",
+	       plan->map->table, plan->map->sector_size, used, bound);
+	for (unsigned int i = 0; i < plan->map->volumes->len; i++)
+		print_volume(g_ptr_array_index(plan->map->volumes, i));
+	for (unsigned int i = 0; i < plan->map->warnings->len; i++)
+		printf("          warning: %s\n",
+		       (const char *)g_ptr_array_index(plan->map->warnings, i));
+}
+
+void inspect_print_text(const Facts *facts, const GPtrArray *disks)
+{
+	print_machine(facts);
+	for (unsigned int i = 0; i < facts->nics->len; i++)
+		print_nic(g_ptr_array_index(facts->nics, i));
+	for (size_t i = 0; facts->dns[i]; i++)
+		printf("DNS       %s\n", facts->dns[i]);
+	for (unsigned int i = 0; i < disks->len; i++)
+		print_disk(facts, g_ptr_array_index(disks, i));
+	for (unsigned int i = 0; i < facts->notes->len; i++)
+		printf("note      %s\n", (const char *)g_ptr_array_index(facts->notes, i));
+}
