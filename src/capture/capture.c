@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* machine.json, domain.xml and capture.log, generously. */
-#define SMALL_FILES_BOUND (UINT64_C(4) << 20)
+#define SMALL_FILES_BOUND (UINT64_C(1) << 20)
 
 static bool report_map(const struct capture_options *options, const GPtrArray *disks,
 		       unsigned int done, GError **error)
@@ -218,9 +218,9 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 	g_autoptr(Manifest) manifest = NULL;
 	g_autoptr(Bundle) bundle = NULL;
 
-	if (!disks || !plan_check_idle(disks, error) ||
-	    !target_check(options->target, options->disks, error) ||
-	    !map_all(options, disks, error) || !check_space(options, disks, error))
+	if (!disks || !target_check(options->target, options->disks, error) ||
+	    !plan_check_idle(disks, error) || !map_all(options, disks, error) ||
+	    !check_space(options, disks, error))
 		return false;
 
 	manifest = start_manifest(facts, options, disks);
