@@ -523,15 +523,15 @@ static char **read_servers(const FactsRoot *root, const char *path)
 	g_autoptr(GStrvBuilder) servers = g_strv_builder_new();
 
 	for (char **line = lines; line && *line; line++) {
-		g_auto(GStrv) words = NULL;
+		const char *value = *line + strlen("nameserver");
+		g_autofree char *server = NULL;
 
-		g_strdelimit(*line, "\t", ' ');
-		if (!g_str_has_prefix(*line, "nameserver "))
+		if (!g_str_has_prefix(*line, "nameserver") || !g_ascii_isspace(*value))
 			continue;
-		g_strstrip(*line + strlen("nameserver"));
-		words = g_strsplit(*line + strlen("nameserver"), " ", 2);
-		if (words[0] && is_address(words[0]))
-			g_strv_builder_add(servers, words[0]);
+		value += strspn(value, " \t");
+		server = g_strndup(value, strcspn(value, " \t"));
+		if (is_address(server))
+			g_strv_builder_add(servers, server);
 		else
 			facts_note(root, path, "'%s' is no name server", *line);
 	}

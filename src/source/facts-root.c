@@ -70,16 +70,15 @@ static void note_failure(const FactsRoot *root, const char *path, enum facts_wan
 		facts_note(root, path, "missing");
 }
 
-/* O_NONBLOCK: a recorded FIFO must not hold us up. */
+/* O_NONBLOCK: a recorded FIFO must not hold us up.  openat2() refuses it together with O_PATH. */
 static int open_below(const FactsRoot *root, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
+	struct open_how how = { .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 
+	flags |= O_CLOEXEC | (flags & O_PATH ? 0 : O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	how.flags = (uint64_t)flags;
 	if (root->live)
-		return openat(root->fd, path, (int)how.flags);
+		return openat(root->fd, path, flags);
 	return (int)syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
 }
 
