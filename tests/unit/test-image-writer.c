@@ -20,6 +20,11 @@
 static GString *events;           /* "w4194304 f w0 f ": writes and flushes; or NULL */
 static int n_calls, failing_call; /* writes and flushes from 1; 0: none fails */
 
+static bool tables_only; /* leave plain data out of the file */
+
+/* Neither the writer nor the check looks into the data. */
+static const uint8_t data[CLUSTER] = { 1, 2, 3 };
+
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 ssize_t __real_pwrite64(int fd, const void *buf, size_t n, off_t offset);
@@ -38,11 +43,25 @@ int __wrap_fsync(int fd)
 	return fails() ? -1 : __real_fsync(fd);
 }
 
+/* Write the clusters of @buf but those of plain data. */
+static void write_tables(int fd, const uint8_t *buf, size_t n, off_t offset)
+{
+	for (size_t at = 0; at < n; at += CLUSTER)
+		if (memcmp(buf + at, data, CLUSTER) != 0)
+			assert_int_equal(__real_pwrite64(fd, buf + at, CLUSTER, offset + (off_t)at),
+					 CLUSTER);
+}
+
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t offset)
 {
 	if (events)
 		g_string_append_printf(events, "w%jd ", (intmax_t)offset);
-	return fails() ? -1 : __real_pwrite64(fd, buf, n, offset);
+	if (fails())
+		return -1;
+	if (!tables_only)
+		return __real_pwrite64(fd, buf, n, offset);
+	write_tables(fd, buf, n, offset);
+	return (ssize_t)n;
 }
 
 static int reset(void **state)
@@ -50,11 +69,9 @@ static int reset(void **state)
 	if (events)
 		g_string_free(g_steal_pointer(&events), true);
 	n_calls = failing_call = 0;
+	tables_only = false;
 	return 0;
 }
-
-/* Neither the writer nor the check looks into the data. */
-static const uint8_t data[CLUSTER] = { 1, 2, 3 };
 
 static bool put(ImageWriter *writer, uint64_t index, size_t len, GError **error)
 {
@@ -293,6 +310,40 @@ static void test_failures(void **state)
 	}
 }
 
+/*
+ * Where the first refcount block's range of 2 GiB ends: inside the data, in an open cluster, or in
+ * any of the last tables.  It sums 2 GiB each time.
+ */
+static void test_ranges(void **state)
+{
+	if (g_strcmp0(g_getenv("WHERRY_TEST_ALL"), "1") != 0)
+		skip();
+	tables_only = true;
+	for (uint64_t n_plain = 32740; n_plain < 32764; n_plain++) {
+		autofd int fd = memfd_create("image", MFD_CLOEXEC);
+		g_autoptr(GRand) rand = g_rand_new_with_seed((uint32_t)n_plain);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(ImageWriter) writer =
+		    image_writer_new(fd, "image", 40960 * CLUSTER, true, &error);
+		g_autoptr(GArray) leaves = NULL;
+		uint64_t size, n = 0;
+
+		for (; n < n_plain; n++)
+			assert_ok(put(writer, n, CLUSTER, &error), error);
+		for (; n_plain % 2 == 0 && n < n_plain + 40; n++) {
+			size_t len = (size_t)g_rand_int_range(rand, 4, CLUSTER + CLUSTER / 2);
+
+			assert_ok(put(writer, n, MIN(len, CLUSTER), &error), error);
+		}
+		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		print_message("%ju clusters\n", (uintmax_t)size / CLUSTER);
+		if (n == n_plain) /* four of the five L2 tables are there */
+			assert_int_equal(size, image_size_bound(32768 * CLUSTER, n));
+		assert_in_range(size, 1, image_size_bound(40960 * CLUSTER, n));
+		assert_check_ok(fd);
+	}
+}
+
 static void test_not_empty(void **state)
 {
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
@@ -319,6 +370,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_random_sizes, reset),
 		cmocka_unit_test_teardown(test_order, reset),
 		cmocka_unit_test_teardown(test_failures, reset),
+		cmocka_unit_test_teardown(test_ranges, reset),
 		cmocka_unit_test_teardown(test_not_empty, reset),
 	};
 
