@@ -461,6 +461,10 @@ static void test_frames(void **state)
 static void test_zlib(void **state)
 {
 	static const struct patch zlib[] = { { 79, 1, 0 }, { 104, 1, 0 } };
+	static const struct patch extension[] = {
+		{ 100, 4, 104 },
+		{ 104, 8, UINT64_C(0x6803f85700000003) },
+	};
 	autofd int fd = make_image();
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ImageReader) reader = NULL;
@@ -472,6 +476,12 @@ static void test_zlib(void **state)
 	assert_int_equal(image_reader_cluster(reader, 0, data, &error), 1);
 	assert_int_equal(image_reader_cluster(reader, 2, data, &error), -1);
 	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "guest cluster 2 is compressed by zlib");
+
+	/* Behind a header of 104 bytes there is an extension, and no compression type. */
+	apply(fd, extension, 2);
+	image_reader_free(g_steal_pointer(&reader));
+	reader = image_reader_new(fd, "image", &error);
+	assert_ok(reader, error);
 }
 
 /* A file above 1 TiB, which the check counts in more than one pass. */
