@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Thin: what a target does stands in the script that it calls.  meson.build builds.
+
+.PHONY: all demo test test-all bench lint install clean
+.DEFAULT_GOAL = all
+
+INSTALL_PACKAGES = packaging/install-packages
+
+build/build.ninja:
+	@packaging/check-build
+	meson setup build
+
+all: build/build.ninja
+	@ninja -C build
+
+# On a fresh machine this is the first command, so it brings what it needs.
+demo:
+	@$(INSTALL_PACKAGES) build demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo/run
+
+test:
+	@$(INSTALL_PACKAGES) build test demo
+	@tests/run
+
+test-all:
+	@$(INSTALL_PACKAGES) build test demo
+	@tests/run --all
+
+bench:
+	@$(INSTALL_PACKAGES) build bench
+	@tests/bench/run
+
+lint:
+	@$(INSTALL_PACKAGES) build lint
+	@tests/lint
+
+install: all
+	meson install -C build --no-rebuild
+
+clean:
+	rm -rf build build-*
