@@ -225,7 +225,8 @@ Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
 	fd = open_regular(bundle, MANIFEST_FILE, &size, &cause);
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
-			    "'%s' is incomplete: it has no " MANIFEST_FILE ", which is written last",
+			    "'%s' is incomplete: it has no " MANIFEST_FILE
+			    ", which is written last",
 			    bundle->path);
 		return NULL;
 	}

@@ -434,7 +434,7 @@ static bool check_envelope(const json_t *root, const char *text, size_t len, GEr
 		return nonsense(error, "is %s, not an object", type_name(root));
 	if (json_integer_value(schema) > MANIFEST_SCHEMA) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-			    MANIFEST_FILE " has schema %" JSON_INTEGER_FORMAT
+			    MANIFEST_FILE " is of a newer version: schema %" JSON_INTEGER_FORMAT
 					  ", this program knows up to %d",
 			    json_integer_value(schema), MANIFEST_SCHEMA);
 		return false;

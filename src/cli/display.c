@@ -55,6 +55,7 @@ static bool is_new(Display *display, const struct progress *now, gint64 time)
 	if (new_phase) {
 		display->phase_started = time;
 		display->ended = false;
+		display->next = MAX(display->next, time + (display->terminal ? 0 : PLAIN_INTERVAL));
 	}
 	g_free(display->phase);
 	g_free(display->item);
@@ -69,10 +70,12 @@ bool display_progress(const struct progress *now, void *userdata)
 	gint64 time = g_get_monotonic_time();
 	bool last = !display->ended && now->all_total > 0 && now->all_done == now->all_total;
 	g_autofree char *text = NULL;
+	bool changed;
 
 	if (interrupt_asked())
 		return false;
-	if (display->quiet || (!is_new(display, now, time) && !last && time < display->next))
+	changed = is_new(display, now, time) && display->terminal;
+	if (display->quiet || (!changed && !last && time < display->next))
 		return true;
 
 	text = describe(now, time - display->phase_started);

@@ -324,7 +324,7 @@ static void test_newer_schema(void **state)
 	text = edited_sample("schema", "2", "disks", "\"elsewhere\"", &len);
 	assert_null(manifest_parse(text, len, &error));
 	assert_error(&error, WHERRY_ERROR_UNSUPPORTED,
-		     "machine.json has schema 2, this program knows up to 1");
+		     "schema 2, this program knows up to 1");
 	assert_null(manifest_parse("{\"schema\":3}", 12, &error));
 	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "has schema 3");
 }
