@@ -217,7 +217,8 @@ static void test_whole_bundle(void **state)
 	assert_int_equal(n_fsync, 1);
 	assert_int_equal(manifest->files->len, 2); /* the sums were in the sample */
 	assert_null(bundle_read_manifest(bundle, &error));
-	assert_error(&error, WHERRY_ERROR_INVALID_INPUT, "'./wherry/web1' has no machine.json");
+	assert_error(&error, WHERRY_ERROR_INVALID_INPUT,
+		     "'./wherry/web1' is incomplete: it has no machine.json");
 
 	n_fsync = 0;
 	assert_ok(bundle_write_manifest(bundle, manifest, &error), error);

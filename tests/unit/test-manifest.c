@@ -323,10 +323,9 @@ static void test_newer_schema(void **state)
 
 	text = edited_sample("schema", "2", "disks", "\"elsewhere\"", &len);
 	assert_null(manifest_parse(text, len, &error));
-	assert_error(&error, WHERRY_ERROR_UNSUPPORTED,
-		     "schema 2, this program knows up to 1");
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "schema 2, this program knows up to 1");
 	assert_null(manifest_parse("{\"schema\":3}", 12, &error));
-	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "has schema 3");
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "newer version: schema 3");
 }
 
 /* Whatever single byte changes, and however, it is found. */
