@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as the start of a disk with a partition table: every partition that comes out lies on
+ * the disk.  The checksums of a GPT are put right first, or nothing would be behind them.
+ */
+#include "fuzz-volume.h"
+
+#include "map/partition-table.h"
+
+#include <string.h>
+
+static uint32_t crc32_of(const uint8_t *data, size_t len)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= data[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* Of entries of the usual number and size behind the header. */
+static void mend_gpt(uint8_t *data, size_t size, size_t sector)
+{
+	uint8_t *header = data + sector;
+
+	if (size < 2 * sector + 128 * 128 || memcmp(header, "EFI PART", 8) != 0)
+		return;
+	put32(header + 88, crc32_of(data + 2 * sector, 128 * 128));
+	put32(header + 16, 0);
+	put32(header + 16, crc32_of(header, 92));
+}
+
+static void check(const PartitionTable *table)
+{
+	g_assert_cmpuint(table->partitions->len, <=, PARTITION_MAX);
+	for (unsigned int i = 0; i < table->partitions->len; i++) {
+		const struct partition *p = &g_array_index(table->partitions, struct partition, i);
+
+		g_assert_cmpuint(p->size, >, 0);
+		g_assert_cmpuint(p->offset, <, FUZZ_VOLUME_SIZE);
+		g_assert_cmpuint(p->size, <=, FUZZ_VOLUME_SIZE - p->offset);
+	}
+}
+
+static void read_tables(const struct volume *volume, uint32_t sector)
+{
+	g_autoptr(PartitionTable) gpt = NULL, mbr = NULL;
+	g_autoptr(GError) gpt_error = NULL, mbr_error = NULL;
+	int r = gpt_read(volume, sector, &gpt, &gpt_error);
+
+	g_assert_true((r == 1) == (gpt != NULL) && (r < 0) == (gpt_error != NULL));
+	if (gpt)
+		check(gpt);
+	mbr = mbr_read(volume, sector, &mbr_error);
+	g_assert_true((mbr == NULL) == (mbr_error != NULL));
+	if (mbr)
+		check(mbr);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	g_autofree uint8_t *mended = g_memdup2(data, size);
+	g_autoptr(Blkdev) disk = NULL;
+	struct volume volume = { .name = "the disk", .size = FUZZ_VOLUME_SIZE };
+
+	mend_gpt(mended, size, 512);
+	mend_gpt(mended, size, 4096);
+	disk = fuzz_disk(mended, size);
+	volume.disk = disk;
+	read_tables(&volume, 512);
+	read_tables(&volume, 4096);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes as the start of a volume, with zeros behind them, so that seeds can be small. */
+#pragma once
+
+#include "base/autofd.h"
+#include "base/blkdev.h"
+#include "map/map-driver.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FUZZ_VOLUME_SIZE (UINT64_C(64) << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline Blkdev *fuzz_disk(const uint8_t *data, size_t size)
+{
+	autofd int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+
+	g_assert_cmpint(write(fd, data, size), ==, (ssize_t)size);
+	g_assert_cmpint(ftruncate(fd, FUZZ_VOLUME_SIZE), ==, 0);
+	return blkdev_open(path, NULL);
+}
+
+/* What comes out is a map that fits the volume, or words why not. */
+static inline int fuzz_driver(const struct map_driver *driver, const char *content,
+			      const uint8_t *data, size_t size)
+{
+	g_autoptr(Blkdev) disk = fuzz_disk(data, size);
+	const struct volume volume = { disk, "the volume", 0, FUZZ_VOLUME_SIZE };
+	g_autoptr(UsedMap) used = used_map_new(FUZZ_VOLUME_SIZE, 1000);
+	struct map_found found = { NULL };
+	g_autoptr(GError) error = NULL;
+	bool ok = driver->map(&volume, content, used, &found, &error);
+
+	g_assert_true(ok == (error == NULL));
+	g_assert_true(ok == (found.how != NULL));
+	if (ok) /* the first sector and the last one are never free */
+		g_assert_true(used_map_count(used, 0, 512) == 512 &&
+			      used_map_count(used, FUZZ_VOLUME_SIZE - 512, 512) == 512);
+	g_free(found.how);
+	g_free(found.warning);
+	return 0;
+}
