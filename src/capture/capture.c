@@ -198,7 +198,7 @@ static bool write_domain(const Bundle *bundle, Manifest *manifest, GError **erro
 static bool fill_bundle(const struct capture_options *options, const Bundle *bundle,
 			const GPtrArray *disks, Manifest *manifest, GError **error)
 {
-	g_autoptr(CaptureLog) log = capture_log_new(bundle, error);
+	g_autoptr(CaptureLog) log = capture_log_new(bundle, options->say, options->userdata, error);
 
 	if (!log)
 		return false;

@@ -25,7 +25,9 @@ struct capture_options {
 	int level;  /* of zstd, or CAPTURE_LEVEL_NONE */
 	progress_fn progress;
 	void (*warn)(const char *text, void *userdata); /* what the user should know at once */
-	void *userdata;                                 /* of both */
+	void (*say)(const char *text,
+		    void *userdata); /* each line of the log; NULL: nobody asked */
+	void *userdata;              /* of all three */
 };
 
 /*

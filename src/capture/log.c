@@ -10,9 +10,12 @@
 struct capture_log {
 	int fd;          /* owned */
 	GError *failure; /* the first one, or NULL */
+	void (*say)(const char *text, void *userdata);
+	void *userdata;
 };
 
-CaptureLog *capture_log_new(const Bundle *bundle, GError **error)
+CaptureLog *capture_log_new(const Bundle *bundle, void (*say)(const char *text, void *userdata),
+			    void *userdata, GError **error)
 {
 	int fd = bundle_create_file(bundle, LOG_FILE, error);
 	CaptureLog *log;
@@ -21,6 +24,8 @@ CaptureLog *capture_log_new(const Bundle *bundle, GError **error)
 		return NULL;
 	log = g_new0(CaptureLog, 1);
 	log->fd = fd;
+	log->say = say;
+	log->userdata = userdata;
 	return log;
 }
 
@@ -35,6 +40,8 @@ void capture_log_add(CaptureLog *log, const char *format, ...)
 	words = g_strdup_vprintf(format, ap);
 	va_end(ap);
 	line = g_strconcat(time, words, "\n", NULL);
+	if (log->say)
+		log->say(words, log->userdata);
 	if (!log->failure)
 		(void)io_write(log->fd, LOG_FILE, line, strlen(line), &log->failure);
 }

@@ -26,8 +26,7 @@ typedef struct {
 	Bundle *bundle;     /* owned */
 	Manifest *manifest; /* owned */
 	uint8_t *buf;       /* READ_SIZE bytes; owned */
-	progress_fn progress;
-	void *userdata;
+	const struct verify_options *options;
 	struct progress now;
 } Verify;
 
@@ -43,10 +42,18 @@ static bool advance(Verify *verify, uint64_t bytes, GError **error)
 {
 	verify->now.done += bytes;
 	verify->now.all_done += bytes;
-	if (verify->progress(&verify->now, verify->userdata))
+	if (verify->options->progress(&verify->now, verify->options->userdata))
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "interrupted");
 	return false;
+}
+
+static void say_intact(const Verify *verify, const char *name)
+{
+	g_autofree char *text = g_strdup_printf("%s: intact", name);
+
+	if (verify->options->say)
+		verify->options->say(text, verify->options->userdata);
 }
 
 static void start_item(Verify *verify, const char *name, uint64_t bytes)
@@ -110,6 +117,7 @@ static bool verify_file(Verify *verify, const struct manifest_file *file, GError
 		differs(error, file->name, "", &got, &file->digest);
 		return false;
 	}
+	say_intact(verify, file->name);
 	return true;
 }
 
@@ -248,9 +256,13 @@ static bool verify_all(Verify *verify, GError **error)
 	for (unsigned int i = 0; i < manifest->files->len; i++)
 		if (!verify_file(verify, g_ptr_array_index(manifest->files, i), error))
 			return false;
-	for (unsigned int i = 0; i < manifest->disks->len; i++)
-		if (!verify_disk(verify, g_ptr_array_index(manifest->disks, i), error))
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+
+		if (!verify_disk(verify, disk, error))
 			return false;
+		say_intact(verify, disk->image);
+	}
 	return true;
 }
 
@@ -274,12 +286,11 @@ static uint64_t count(Verify *verify)
 	return bytes;
 }
 
-bool verify_run(const char *path, progress_fn progress, void *userdata, struct verify_result *ret,
+bool verify_run(const char *path, const struct verify_options *options, struct verify_result *ret,
 		GError **error)
 {
 	g_auto(Verify) verify = {
-		.progress = progress,
-		.userdata = userdata,
+		.options = options,
 		.now.phase = "verifying",
 	};
 	g_autoptr(GError) cause = NULL;

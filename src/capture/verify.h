@@ -13,6 +13,13 @@ struct verify_result {
 	uint64_t bytes; /* of all files */
 };
 
+struct verify_options {
+	progress_fn progress;
+	void (*say)(const char *text,
+		    void *userdata); /* each file that is right; NULL: nobody asked */
+	void *userdata;              /* of both */
+};
+
 /*
  * Read every byte of every file of the bundle at @path with our own reader and compare all sums.
  *
@@ -20,5 +27,5 @@ struct verify_result {
  * in it.  WHERRY_ERROR_INVALID_INPUT: the bundle is incomplete.  WHERRY_ERROR_UNSUPPORTED: it is of
  * a newer version.
  */
-bool verify_run(const char *path, progress_fn progress, void *userdata, struct verify_result *ret,
+bool verify_run(const char *path, const struct verify_options *options, struct verify_result *ret,
 		GError **error);

@@ -151,6 +151,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 	options->disks = (const char *const *)disks;
 	options->progress = display_progress;
 	options->warn = display_warn;
+	options->say = common->verbose ? display_say : NULL;
 	options->userdata = &display;
 	if (!capture_run(facts, options, &bundle, &manifest, error))
 		return false;

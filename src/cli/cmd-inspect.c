@@ -82,7 +82,7 @@ static bool run_inspect(int argc, char **argv, GError **error)
 	if (common.json)
 		inspect_print_json(facts, disks);
 	else
-		inspect_print_text(facts, disks);
+		inspect_print_text(facts, disks, common.verbose);
 	return true;
 }
 

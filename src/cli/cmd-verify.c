@@ -28,6 +28,7 @@ static bool run_verify(int argc, char **argv, GError **error)
 	const GOptionEntry options[] = { G_OPTION_ENTRY_NULL };
 	struct common_options common = { 0 };
 	g_autofree char *bytes = NULL, *rate = NULL;
+	struct verify_options verify_options;
 	struct verify_result result;
 	g_auto(Display) display = { 0 };
 	g_auto(GStrv) args = NULL;
@@ -39,7 +40,12 @@ static bool run_verify(int argc, char **argv, GError **error)
 		return r == 0;
 	interrupt_catch();
 	display_init(&display, common.quiet);
-	if (!verify_run(args[0], display_progress, &display, &result, error))
+	verify_options = (struct verify_options){
+		.progress = display_progress,
+		.say = common.verbose ? display_say : NULL,
+		.userdata = &display,
+	};
+	if (!verify_run(args[0], &verify_options, &result, error))
 		return false;
 	display_clear(&display);
 

@@ -102,6 +102,12 @@ void display_warn(const char *text, void *userdata)
 	fprintf(stderr, "%s: warning: %s\n", g_get_prgname(), text);
 }
 
+void display_say(const char *text, void *userdata)
+{
+	end_line(userdata);
+	fprintf(stderr, "%s\n", text);
+}
+
 void display_clear(Display *display)
 {
 	end_line(display);

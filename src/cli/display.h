@@ -27,6 +27,9 @@ bool display_progress(const struct progress *now, void *display);
 /* A warning, which appears even when the display is quiet. */
 void display_warn(const char *text, void *display);
 
+/* A line for who wants to know more. */
+void display_say(const char *text, void *display);
+
 /* End the line that is being redrawn. */
 void display_clear(Display *display);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Display, display_clear)

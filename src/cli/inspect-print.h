@@ -12,6 +12,6 @@ struct inspected {
 	char *failure;          /* why not; owned */
 };
 
-/* @disks: of struct inspected *.  Both write to stdout. */
-void inspect_print_text(const Facts *facts, const GPtrArray *disks);
+/* @disks: of struct inspected *.  Both write to stdout.  @verbose: names and paths of each, too. */
+void inspect_print_text(const Facts *facts, const GPtrArray *disks, bool verbose);
 void inspect_print_json(const Facts *facts, const GPtrArray *disks);

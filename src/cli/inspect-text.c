@@ -51,7 +51,7 @@ static const char *rtc_text(enum facts_rtc rtc)
 	return "unknown, UTC is taken";
 }
 
-static void print_machine(const Facts *facts)
+static void print_machine(const Facts *facts, bool verbose)
 {
 	g_autofree char *installed = units_bytes(facts->memory_installed);
 	g_autofree char *usable = units_bytes(facts->memory_usable);
@@ -69,6 +69,9 @@ static void print_machine(const Facts *facts)
 		printf("          Boot%04X %s%s%s\n", entry->number, or_unknown(entry->description),
 		       entry->active ? "" : " (not active)",
 		       entry->partition_uuid ? ", from a disk" : "");
+		if (verbose && entry->partition_uuid)
+			printf("                   partition %s, %s\n", entry->partition_uuid,
+			       or_unknown(entry->loader));
 	}
 	printf("CPU       %s, %u sockets x %u cores x %u threads\n", or_unknown(facts->cpu_model),
 	       facts->sockets, facts->cores, facts->threads);
@@ -113,7 +116,7 @@ static void print_volume(const struct map_volume *volume)
 }
 
 /* What the facts know of the disk behind @path; nothing for a file. */
-static void print_hardware(const struct facts_disk *disk)
+static void print_hardware(const struct facts_disk *disk, bool verbose)
 {
 	if (!disk)
 		return;
@@ -123,16 +126,18 @@ static void print_hardware(const struct facts_disk *disk)
 		printf(", removable");
 	printf("\n          WWN %s, serial %s, sectors %u/%u", or_unknown(disk->wwn),
 	       or_unknown(disk->serial), disk->logical_sector, disk->physical_sector);
+	for (size_t i = 0; verbose && disk->by_id[i]; i++)
+		printf("\n          /dev/disk/by-id/%s", disk->by_id[i]);
 }
 
-static void print_disk(const Facts *facts, const struct inspected *inspected)
+static void print_disk(const Facts *facts, const struct inspected *inspected, bool verbose)
 {
 	const struct plan_disk *plan = inspected->plan;
 	g_autofree char *size = NULL, *used = NULL, *bound = NULL;
 
 	printf("disk      %s", inspected->path);
 	if (!plan) {
-		print_hardware(facts_find_disk(facts, inspected->path));
+		print_hardware(facts_find_disk(facts, inspected->path), verbose);
 		printf("\n          not read: %s\n", inspected->failure);
 		return;
 	}
@@ -140,7 +145,7 @@ static void print_disk(const Facts *facts, const struct inspected *inspected)
 	used = units_bytes(plan->used);
 	bound = units_bytes(plan->bytes_bound);
 	printf(": %s", size);
-	print_hardware(facts_find_disk(facts, inspected->path));
+	print_hardware(facts_find_disk(facts, inspected->path), verbose);
 	printf("\n          table %s, sectors of %" PRIu32
 	       " bytes, %s in use; a bundle of it takes at "
 	       "most %s\n",
@@ -152,15 +157,15 @@ static void print_disk(const Facts *facts, const struct inspected *inspected)
 		       (const char *)g_ptr_array_index(plan->map->warnings, i));
 }
 
-void inspect_print_text(const Facts *facts, const GPtrArray *disks)
+void inspect_print_text(const Facts *facts, const GPtrArray *disks, bool verbose)
 {
-	print_machine(facts);
+	print_machine(facts, verbose);
 	for (unsigned int i = 0; i < facts->nics->len; i++)
 		print_nic(g_ptr_array_index(facts->nics, i));
 	for (size_t i = 0; facts->dns[i]; i++)
 		printf("DNS       %s\n", facts->dns[i]);
 	for (unsigned int i = 0; i < disks->len; i++)
-		print_disk(facts, g_ptr_array_index(disks, i));
+		print_disk(facts, g_ptr_array_index(disks, i), verbose);
 	for (unsigned int i = 0; i < facts->notes->len; i++)
 		printf("note      %s\n", (const char *)g_ptr_array_index(facts->notes, i));
 }
