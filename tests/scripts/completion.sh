@@ -11,6 +11,7 @@
 
 mkdir -p bin target/below bundle
 touch disk.img
+# shellcheck disable=SC2153
 ln -s "$PROGRAM" bin/wherry
 PATH=$workdir/bin:$PATH
 
@@ -33,15 +34,15 @@ expect ()
     [ "$got" = "$wanted " ] || fail "'$*' offers '$got', not '$wanted'"
 }
 
-verbs=$(wherry --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | tr '\n' ' ')
+verbs=$(wherry --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | paste -sd ' ')
 [ -n "$verbs" ] || fail "no verbs in --help"
-expect "--help --version $(sed 's/ $//' <<< "$verbs")" wherry ''
+expect "--help --version $verbs" wherry ''
 expect "capture" wherry ca
 expect "verify" wherry v
 
 for verb in $verbs; do
     expect "$(wherry "$verb" --help | grep -oE '^ +(-.|  )?,? *--[a-z-]+=?' | grep -oE -- '--.*' |
-        sort | tr '\n' ' ' | sed 's/ $//')" wherry "$verb" --
+        sort | paste -sd ' ')" wherry "$verb" --
     expect "--json" wherry "$verb" --js
 done
 

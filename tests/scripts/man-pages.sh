@@ -34,8 +34,8 @@ options_of_page ()
 {
     mandoc -T utf8 -O width=200 "$1" | sed 's,.\x08,,g' | awk '
         /^[^ ]/ { inside = /^OPTIONS/; next }
-        inside && /^     -/ { print }' |
-        sed 's/^ *//; s/   .*//; s/, / /; s/ \([A-Z]\)/=\1/' | sort
+        inside && /^     ( ? ?)-/ { print }' |
+        sed -E 's/^ *//; s/^(-., )?(--[^ ]+).*/\1\2/; s/, / /' | sort
 }
 
 # options_of_help VERB: the same of --help.
