@@ -224,6 +224,37 @@ static bool walk_group(ExtFilesystem *fs, dgrp_t group, const struct volume *vol
 	return true;
 }
 
+/* Whether [@first, @first + @count) is in use by the bitmap. */
+static bool all_in_use(const ExtFilesystem *fs, blk64_t first, blk64_t count)
+{
+	blk64_t found;
+
+	return count == 0 ||
+	       ext2fs_find_first_zero_block_bitmap2(fs->block_map, first, first + count - 1,
+						    &found) == ENOENT;
+}
+
+/* A bitmap that gives the filesystem's own structures away cannot be believed in the rest. */
+static bool check_structures(ExtFilesystem *fs, dgrp_t group, GError **error)
+{
+	blk64_t super, old, new; /* where the superblock and the descriptors lie; 0: not here */
+	bool has_super;
+	blk_t n_all;
+
+	(void)ext2fs_super_and_bgd_loc2(fs, group, &super, &old, &new, &n_all); /* always 0 */
+	has_super = super != 0 || group == 0;
+	if (all_in_use(fs, super, has_super) && all_in_use(fs, new, new != 0) &&
+	    all_in_use(fs, old, old ? n_all - has_super - (new != 0) : 0) &&
+	    all_in_use(fs, ext2fs_block_bitmap_loc(fs, group), 1) &&
+	    all_in_use(fs, ext2fs_inode_bitmap_loc(fs, group), 1) &&
+	    all_in_use(fs, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "ext filesystem whose block bitmap says that structures of group %u are free",
+		    group);
+	return false;
+}
+
 static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
 			 GError **error)
 {
@@ -236,7 +267,8 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 			    "ext filesystem whose descriptor of group %u has a wrong checksum", i);
 			return false;
 		}
-		if (!walk_group(fs, i, volume, used, &n_free, error))
+		if (!check_structures(fs, i, error) ||
+		    !walk_group(fs, i, volume, used, &n_free, error))
 			return false;
 		if (n_free != want) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
@@ -250,6 +282,14 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 	return true;
 }
 
+/* By itself the library prints what it finds to stderr. */
+static void hear_library(const char *who, long code, const char *format, va_list ap)
+{
+	g_autofree char *text = g_strdup_vprintf(format, ap);
+
+	g_debug("libext2fs: %s", text);
+}
+
 static bool ext_map(const struct volume *volume, const char *content, UsedMap *used,
 		    struct map_found *ret, GError **error)
 {
@@ -260,6 +300,7 @@ static bool ext_map(const struct volume *volume, const char *content, UsedMap *u
 	errcode_t code;
 
 	initialize_ext2_error_table();
+	(void)set_com_err_hook(hear_library);
 	if (!check_sizes(volume, error))
 		return false;
 	code = ext2fs_open(name, flags, 0, 0, &volume_io, &fs);

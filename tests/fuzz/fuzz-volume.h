@@ -36,9 +36,8 @@ static inline int fuzz_driver(const struct map_driver *driver, const char *conte
 
 	g_assert_true(ok == (error == NULL));
 	g_assert_true(ok == (found.how != NULL));
-	if (ok) /* the first sector and the last one are never free */
-		g_assert_true(used_map_count(used, 0, 512) == 512 &&
-			      used_map_count(used, FUZZ_VOLUME_SIZE - 512, 512) == 512);
+	if (ok) /* the boot sector is never free */
+		g_assert_cmpuint(used_map_count(used, 0, 512), ==, 512);
 	g_free(found.how);
 	g_free(found.warning);
 	return 0;
