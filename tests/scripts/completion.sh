@@ -54,5 +54,5 @@ expect "bin bundle target" wherry capture --to =
 expect "" wherry capture --name ''
 expect "disk.img" wherry capture --to target dis
 expect "disk.img" wherry inspect d
-expect "bundle" wherry verify bu
+expect "bin bundle" wherry verify b
 expect "" wherry verify dis
