@@ -19,7 +19,7 @@
 	"\7\0\0\0"  \
 	"\1\0\0\0"  \
 	"\0\0"      \
-	"x\0\0"
+	"x\0\0\0"
 #define BYTES(s)     s, sizeof(s) - 1
 #define TEXT(s)      s, 0
 #define PACKAGE(cpu) CPU cpu "/topology/physical_package_id"
