@@ -142,18 +142,23 @@ static uint8_t *read_vpd(const Source *source, const char *name, uint8_t code, s
 char *disk_wwn_normalize(const char *id)
 {
 	static const char *const kept[] = { "eui.", "uuid.", "nvme." };
-	const char *digits = g_str_has_prefix(id, "naa.") ? id + 4 : id + 2;
+	g_autofree char *lower = NULL;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
-		if (g_str_has_prefix(id, kept[i]) &&
-		    strspn(id + strlen(kept[i]), "0") < strlen(id + strlen(kept[i])))
-			return g_strdup(id);
-	if (!g_str_has_prefix(id, "naa.") && !g_str_has_prefix(id, "0x"))
+	for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
+		size_t len = strlen(kept[i]);
+
+		if (g_str_has_prefix(id, kept[i]))
+			return id[len + strspn(id + len, "0")] ? g_strdup(id) : NULL;
+	}
+	if (g_str_has_prefix(id, "naa."))
+		id += strlen("naa.");
+	else if (g_str_has_prefix(id, "0x"))
+		id += strlen("0x");
+	else
 		return NULL; /* "t10." holds the vendor's and the model's name, and no promise */
-	if (strspn(digits, "0123456789abcdefABCDEF") != strlen(digits) ||
-	    strspn(digits, "0") == strlen(digits))
+	if (id[strspn(id, "0123456789abcdefABCDEF")] || !id[strspn(id, "0")])
 		return NULL;
-	g_autofree char *lower = g_ascii_strdown(digits, -1);
+	lower = g_ascii_strdown(id, -1);
 	return g_strdup_printf("0x%s", lower);
 }
 
@@ -177,7 +182,7 @@ char *disk_wwn_from_vpd83(const uint8_t *page, size_t len)
 		const uint8_t *value = page + 4;
 		size_t value_len = page[3];
 
-		if (page[1] >> 4 == ASSOCIATION_UNIT || (page[1] >> 4 & 3) == ASSOCIATION_UNIT) {
+		if ((page[1] >> 4 & 3) == ASSOCIATION_UNIT) {
 			if ((page[1] & 15) == TYPE_NAA && (value_len == 8 || value_len == 16))
 				return format_hex("0x", value, value_len);
 			if ((page[1] & 15) == TYPE_EUI64 && value_len >= 8 && !eui)

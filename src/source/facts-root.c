@@ -59,7 +59,7 @@ void facts_note(const FactsRoot *root, const char *path, const char *format, ...
 static bool means_missing(int errnum)
 {
 	return errnum == ENOENT || errnum == ENOTDIR || errnum == ENXIO || errnum == ENODEV ||
-	       errnum == EOPNOTSUPP || errnum == EINVAL;
+	       errnum == EOPNOTSUPP;
 }
 
 static void note_failure(const FactsRoot *root, const char *path, enum facts_want want, int errnum)
@@ -103,8 +103,8 @@ static bool read_all(const FactsRoot *root, const char *path, enum facts_want wa
 		}
 		g_byte_array_append(bytes, chunk, (guint)n);
 	}
-	if (n < 0)
-		note_failure(root, path, want, errno);
+	if (n < 0) /* EINVAL: a SCSI disk whose page of names holds none */
+		note_failure(root, path, want, errno == EINVAL ? ENXIO : errno);
 	return n == 0;
 }
 
