@@ -118,6 +118,16 @@ static void assert_check_ok(int fd)
 	assert_ok(image_reader_check(reader, &error), error);
 }
 
+static void assert_rest_is_zero(int fd, uint64_t from, uint64_t to)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree uint8_t *got = g_malloc(to - from);
+
+	assert_ok(io_pread(fd, "image", from, got, to - from, &error), error);
+	for (size_t i = 0; i < to - from; i++)
+		assert_int_equal(got[i], 0);
+}
+
 static void test_layout(void **state)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(layouts); i++) {
@@ -139,6 +149,10 @@ static void test_layout(void **state)
 		assert_int_equal(size, image_writer_size(writer));
 		assert_in_range(size, 1, image_size_bound(64 * CLUSTER, n));
 		assert_check_ok(fd);
+		if (i == G_N_ELEMENTS(layouts) - 1) { /* left behind, and open to the end */
+			assert_rest_is_zero(fd, 2 * CLUSTER - 1, 2 * CLUSTER);
+			assert_rest_is_zero(fd, 4 * CLUSTER - 1, 4 * CLUSTER);
+		}
 	}
 }
 
@@ -207,8 +221,7 @@ static void test_window_closes(void **state)
 	assert_ok(io_pread(fd, "image", CLUSTER, got, CLUSTER, &error), error);
 	assert_memory_equal(got, data, 100);
 	assert_memory_equal(got + 100, data, 100);
-	for (size_t j = 200; j < CLUSTER; j++)
-		assert_int_equal(got[j], 0);
+	assert_rest_is_zero(fd, CLUSTER + 200, 2 * CLUSTER);
 }
 
 static void test_bound(void **state)
@@ -344,6 +357,35 @@ static void test_ranges(void **state)
 	}
 }
 
+/* A range is not sealed while its last cluster is open: as the file's end, and behind it. */
+static void test_open_at_range_end(void **state)
+{
+	if (g_strcmp0(g_getenv("WHERRY_TEST_ALL"), "1") != 0)
+		skip();
+	tables_only = true;
+	for (uint64_t before = 1; before <= 2; before++) {
+		autofd int fd = memfd_create("image", MFD_CLOEXEC);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(ImageWriter) writer =
+		    image_writer_new(fd, "image", 40960 * CLUSTER, true, &error);
+		g_autoptr(GArray) leaves = NULL;
+		uint64_t size, n = 0;
+
+		while (image_writer_size(writer) < (UINT64_C(2) << 30) - before * CLUSTER)
+			assert_ok(put(writer, n++, CLUSTER, &error), error);
+		assert_ok(put(writer, n++, 100, &error), error);
+		if (before == 2)
+			assert_ok(put(writer, n++, CLUSTER, &error), error);
+		assert_int_equal(image_writer_size(writer), UINT64_C(2) << 30);
+		assert_ok(put(writer, n++, 100, &error), error);
+		assert_int_equal(image_writer_size(writer), UINT64_C(2) << 30);
+		assert_ok(put(writer, n++, 65500, &error), error);
+		assert_ok(put(writer, n++, 65500, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_check_ok(fd);
+	}
+}
+
 static void test_not_empty(void **state)
 {
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
@@ -371,6 +413,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_order, reset),
 		cmocka_unit_test_teardown(test_failures, reset),
 		cmocka_unit_test_teardown(test_ranges, reset),
+		cmocka_unit_test_teardown(test_open_at_range_end, reset),
 		cmocka_unit_test_teardown(test_not_empty, reset),
 	};
 
