@@ -25,18 +25,33 @@ static void warn(Manifest *manifest, const char *format, ...)
 	va_end(ap);
 }
 
-static bool has_partition(const GPtrArray *disks, const char *type)
+static bool disk_has_type(const struct plan_disk *disk, const char *type)
 {
-	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+	for (unsigned int i = 0; i < disk->map->volumes->len; i++) {
+		const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, i);
 
-		for (unsigned int j = 0; j < disk->map->volumes->len; j++) {
-			const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, j);
-
-			if (g_strcmp0(volume->type, type) == 0)
-				return true;
-		}
+		if (g_strcmp0(volume->type, type) == 0)
+			return true;
 	}
+	return false;
+}
+
+static bool disk_has_partition(const struct plan_disk *disk, const char *uuid)
+{
+	for (unsigned int i = 0; i < disk->map->volumes->len; i++) {
+		const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, i);
+
+		if (g_strcmp0(volume->uuid, uuid) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_esp(const GPtrArray *disks)
+{
+	for (unsigned int i = 0; i < disks->len; i++)
+		if (disk_has_type(g_ptr_array_index(disks, i), TYPE_ESP))
+			return true;
 	return false;
 }
 
@@ -53,7 +68,7 @@ static bool has_boot_code(const GPtrArray *disks)
 
 static void describe_firmware(const Facts *facts, const GPtrArray *disks, Manifest *manifest)
 {
-	bool made_for_uefi = has_partition(disks, TYPE_ESP) && !has_boot_code(disks);
+	bool made_for_uefi = has_esp(disks) && !has_boot_code(disks);
 	bool uefi = facts->firmware == FACTS_FIRMWARE_UEFI;
 
 	if (facts->firmware == FACTS_FIRMWARE_UNKNOWN) {
@@ -63,7 +78,7 @@ static void describe_firmware(const Facts *facts, const GPtrArray *disks, Manife
 	} else if (!uefi && made_for_uefi) {
 		warn(manifest, "the machine was started by BIOS, but its disks have an EFI system "
 			       "partition and no boot code: the VM may not start");
-	} else if (uefi && !has_partition(disks, TYPE_ESP)) {
+	} else if (uefi && !has_esp(disks)) {
 		warn(manifest, "the machine was started by UEFI, but its disks have no EFI system "
 			       "partition: the VM may not start");
 	}
@@ -150,17 +165,6 @@ static void describe_disk(const Facts *facts, const struct plan_disk *plan, Mani
 		warn(manifest, "%s", (const char *)g_ptr_array_index(plan->map->warnings, i));
 }
 
-static bool holds_partition(const struct plan_disk *disk, const char *uuid)
-{
-	for (unsigned int i = 0; i < disk->map->volumes->len; i++) {
-		const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, i);
-
-		if (g_strcmp0(volume->uuid, uuid) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* The disk that the firmware starts from: by UEFI's own list, else the first that could. */
 static unsigned int find_boot_disk(const Facts *facts, const GPtrArray *disks,
 				   const Manifest *manifest)
@@ -171,15 +175,13 @@ static unsigned int find_boot_disk(const Facts *facts, const GPtrArray *disks,
 		const struct facts_boot_entry *entry = g_ptr_array_index(facts->boot_entries, i);
 
 		for (unsigned int j = 0; entry->partition_uuid && j < disks->len; j++)
-			if (holds_partition(g_ptr_array_index(disks, j), entry->partition_uuid))
+			if (disk_has_partition(g_ptr_array_index(disks, j), entry->partition_uuid))
 				return j;
 	}
 	for (unsigned int j = 0; j < disks->len; j++) {
 		const struct plan_disk *disk = g_ptr_array_index(disks, j);
-		g_autoptr(GPtrArray) one = g_ptr_array_new();
 
-		g_ptr_array_add(one, g_ptr_array_index(disks, j));
-		if (uefi ? has_partition(one, TYPE_ESP) : disk->map->boot_code)
+		if (uefi ? disk_has_type(disk, TYPE_ESP) : disk->map->boot_code)
 			return j;
 	}
 	return 0;

@@ -38,7 +38,7 @@ static bool accept_netlink(const uint8_t *bytes, size_t len, GError **error)
 static void check(const char *name, accept_fn accept)
 {
 	g_autofree char *folder =
-		g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus", name, NULL);
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus", name, NULL);
 	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
 	const char *file;
 	int valid = 0;
