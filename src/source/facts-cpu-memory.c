@@ -59,7 +59,7 @@ struct cpus {
 /* NULL where the machine does not say: then all are on one socket, and each is a core. */
 static void cpus_add(struct cpus *cpus, const char *socket, const char *die, const char *core)
 {
-	const char *s = socket ? socket : "", *d = die ? die : "";
+	const char *s = socket ? socket : "0", *d = die ? die : "0";
 
 	g_hash_table_add(cpus->sockets, g_strdup(s));
 	if (core)
@@ -88,13 +88,14 @@ static void read_sysfs(const FactsRoot *root, struct cpus *cpus)
 	g_auto(GStrv) names = facts_root_list(root, CPU_DIR, FACTS_EXPECTED);
 
 	for (char **name = names; *name; name++) {
-		g_autofree char *socket = NULL, *die = NULL, *core = NULL;
+		g_autofree char *topology = NULL, *socket = NULL, *die = NULL, *core = NULL;
 
 		if (!g_str_has_prefix(*name, "cpu") || !g_ascii_isdigit((*name)[3]))
 			continue;
-		core = read_topology(root, *name, "core_id");
-		if (!core)
+		topology = g_strdup_printf(CPU_DIR "/%s/topology", *name);
+		if (!facts_root_has(root, topology))
 			continue;
+		core = read_topology(root, *name, "core_id");
 		socket = read_topology(root, *name, "physical_package_id");
 		die = read_topology(root, *name, "die_id");
 		cpus_add(cpus, socket, die, core);

@@ -480,12 +480,13 @@ static void read_disk(Source *source, GHashTable *by_ids, uint64_t size, Facts *
 	disk->transport = read_transport(source, disk->driver);
 }
 
-/* loop0 to loop7 exist everywhere, with nothing behind them. */
-static bool is_idle(const char *name, uint64_t size)
+/* loop0 to loop7 exist everywhere, with nothing behind them; a drive without a medium is a drive.
+ */
+static bool is_idle(const char *name)
 {
 	const char *kind = disk_kind(name);
 
-	return size == 0 && strcmp(kind, "disk") != 0 && strcmp(kind, "optical") != 0;
+	return strcmp(kind, "disk") != 0 && strcmp(kind, "optical") != 0;
 }
 
 void facts_read_disks(const FactsRoot *root, Facts *facts)
@@ -501,11 +502,10 @@ void facts_read_disks(const FactsRoot *root, Facts *facts)
 
 	for (guint i = 0; i < sources->len; i++) {
 		Source *source = g_ptr_array_index(sources, i);
-		uint64_t size = 0;
+		uint64_t sectors;
+		bool known = read_number(source, "size", UINT64_MAX / SECTOR_SIZE, &sectors);
 
-		if (read_number(source, "size", UINT64_MAX / SECTOR_SIZE, &size))
-			size *= SECTOR_SIZE;
-		if (!is_idle(source->name, size))
-			read_disk(source, by_ids, size, facts);
+		if (!known || sectors != 0 || !is_idle(source->name))
+			read_disk(source, by_ids, known ? sectors * SECTOR_SIZE : 0, facts);
 	}
 }

@@ -41,26 +41,19 @@ static void read_secure_boot(const FactsRoot *root, Facts *facts)
 		facts->secure_boot = value[0] ? FACTS_YES : FACTS_NO;
 }
 
-static bool has_entry(const Facts *facts, unsigned int number)
-{
-	for (guint i = 0; i < facts->boot_entries->len; i++) {
-		const struct facts_boot_entry *entry = g_ptr_array_index(facts->boot_entries, i);
-
-		if (entry->number == number)
-			return true;
-	}
-	return false;
-}
-
-static void read_entry(const FactsRoot *root, Facts *facts, unsigned int number)
+/* Unless it was @seen: an order may name an entry twice. */
+static void read_entry(const FactsRoot *root, Facts *facts, unsigned int number, GHashTable *seen)
 {
 	g_autofree char *name = g_strdup_printf("Boot%04X", number);
-	size_t len;
-	g_autofree uint8_t *value = read_variable(root, name, FACTS_EXPECTED, &len);
+	g_autofree uint8_t *value = NULL;
 	g_auto(LoadOption) option = { 0 };
 	g_autoptr(GError) cause = NULL;
 	struct facts_boot_entry *entry;
+	size_t len;
 
+	if (!g_hash_table_add(seen, GUINT_TO_POINTER(number)))
+		return;
+	value = read_variable(root, name, FACTS_EXPECTED, &len);
 	if (!value)
 		return;
 	if (!load_option_parse(value, len, &option, &cause)) {
@@ -78,9 +71,8 @@ static void read_entry(const FactsRoot *root, Facts *facts, unsigned int number)
 }
 
 /* Those that are in the order, which some machines keep empty. */
-static void read_ordered_entries(const FactsRoot *root, Facts *facts)
+static void read_ordered_entries(const FactsRoot *root, Facts *facts, GHashTable *seen)
 {
-	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 	size_t len;
 	g_autofree uint8_t *order = read_variable(root, "BootOrder", FACTS_OPTIONAL, &len);
 
@@ -89,16 +81,12 @@ static void read_ordered_entries(const FactsRoot *root, Facts *facts)
 	if (len % 2 != 0)
 		facts_note(root, VARS_DIR "/BootOrder-" GLOBAL_GUID, "%zu bytes are an odd number",
 			   len);
-	for (size_t i = 0; i + 1 < len; i += 2) {
-		unsigned int number = order[i] | (unsigned int)order[i + 1] << 8;
-
-		if (g_hash_table_add(seen, GUINT_TO_POINTER(number + 1)))
-			read_entry(root, facts, number);
-	}
+	for (size_t i = 0; i + 1 < len; i += 2)
+		read_entry(root, facts, order[i] | (unsigned int)order[i + 1] << 8, seen);
 }
 
 /* Those that are not in the order, by number: the firmware's menu offers them still. */
-static void read_other_entries(const FactsRoot *root, Facts *facts, char **names)
+static void read_other_entries(const FactsRoot *root, Facts *facts, char **names, GHashTable *seen)
 {
 	for (char **name = names; *name; name++) {
 		g_autofree char *digits = NULL;
@@ -110,13 +98,13 @@ static void read_other_entries(const FactsRoot *root, Facts *facts, char **names
 		if (strlen(digits) != 4 ||
 		    !g_ascii_string_to_unsigned(digits, 16, 0, UINT16_MAX, &number, NULL))
 			continue; /* BootOrder, BootCurrent, BootOptionSupport */
-		if (!has_entry(facts, (unsigned int)number))
-			read_entry(root, facts, (unsigned int)number);
+		read_entry(root, facts, (unsigned int)number, seen);
 	}
 }
 
 void facts_read_firmware(const FactsRoot *root, Facts *facts)
 {
+	g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 	g_auto(GStrv) names = NULL;
 
 	if (!facts_root_has(root, "sys/firmware")) {
@@ -136,6 +124,6 @@ void facts_read_firmware(const FactsRoot *root, Facts *facts)
 		return;
 	}
 	read_secure_boot(root, facts);
-	read_ordered_entries(root, facts);
-	read_other_entries(root, facts, names);
+	read_ordered_entries(root, facts, seen);
+	read_other_entries(root, facts, names, seen);
 }

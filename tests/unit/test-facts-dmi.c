@@ -117,6 +117,7 @@ static void test_damaged(void **state)
 		{ "structure of 3 bytes at 0 of 6", 6, { 17, 3, 0, 0, 0, 0 } },
 		{ "structure of 0 bytes at 0 of 3", 3, { 17, 4, 0 } },
 		{ "structure of 9 bytes at 0 of 8", 8, { 17, 9 } },
+		{ "structure of 9 bytes at 6 of 14", 14, { 1, 4, 0, 0, 0, 0, 17, 9 } },
 		{ "strings of the structure at 0 do not end", 7, { 1, 4, 0, 0, 'a', 'b', 0 } },
 		{ "strings of the structure at 6 do not end",
 		  11,
