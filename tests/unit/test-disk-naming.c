@@ -13,7 +13,7 @@ static void test_names(void **state)
 	} cases[] = {
 		{ "sda", "disk", "/dev/sda" },
 		{ "sdaaa", "disk", "/dev/sdaaa" },
-		{ "hda", "disk", "/dev/hda" },
+		{ "hdc", "disk", "/dev/hdc" },
 		{ "nvme0n1", "disk", "/dev/nvme0n1" },
 		{ "vda", "disk", "/dev/vda" },
 		{ "xvda", "disk", "/dev/xvda" },
@@ -64,7 +64,7 @@ static void test_transports(void **state)
 		{ PCI "ata1/host0/target0:0:0/0:0:0:0/block/sda", "ata_piix", "ide" },
 		{ PCI "ata1/host0/target0:0:0/0:0:0:0/block/sda", "pata_jmicron", "ide" },
 		{ PCI "ata1/host0/target0:0:0/0:0:0:0/block/sda", "ata_generic", "ide" },
-		{ PCI "ide0/0.0/block/hda", "PIIX_IDE", "ide" },
+		{ PCI "ide0/0.0/block/hdc", "PIIX_IDE", "ide" },
 		{ PCI "host0/target0:2:0/0:2:0:0/block/sda", "megaraid_sas", "scsi" },
 		{ PCI "host6/port-6:0/end_device-6:0/target6:0:0/6:0:0:0/block/sdd", "mptsas",
 		  "sas" },
