@@ -4,8 +4,12 @@
  * before it is used, and what we would not write ourselves is refused with the reason.
  *
  * Refused as WHERRY_ERROR_UNSUPPORTED: a backing file, an external data file, encryption,
- * snapshots, unknown incompatible features, extended L2 entries, a compression type other than
- * zstd, clusters of another size.  Refused as WHERRY_ERROR_DAMAGED: anything that cannot be right.
+ * snapshots, unknown incompatible features, auto-clear features, header extensions other than the
+ * names of features, extended L2 entries, a compression type other than zstd, clusters of another
+ * size.  Refused as WHERRY_ERROR_DAMAGED: anything that cannot be right.
+ *
+ * An image that says nothing of its compression type has zlib; it is taken, and each compressed
+ * cluster in it is refused.
  */
 #pragma once
 
@@ -23,7 +27,8 @@ ImageReader *image_reader_new(int fd, const char *name, GError **error);
 uint64_t image_reader_virtual_size(const ImageReader *reader);
 
 /*
- * Read guest cluster @index into @buf, IMAGE_CLUSTER_SIZE bytes (zero behind the disk's end).
+ * Read guest cluster @index, which is one of the disk's, into @buf: IMAGE_CLUSTER_SIZE bytes (zero
+ * behind the disk's end).
  * 1: done; 0: the cluster has no data and reads as zero, @buf is untouched; -1: failed.
  * Fastest with ascending indexes.
  */
@@ -37,7 +42,8 @@ int image_reader_next(ImageReader *reader, uint64_t from, uint64_t *ret_index, G
 
 /*
  * Check the whole of the metadata: every reference lies inside the file, refcounts are exactly what
- * the references add up to, the copied flags are right, reserved bits are zero.  Reads no data.
+ * the references add up to, the copied flags are right, reserved bits are zero, nothing but
+ * compressed clusters shares a host cluster.  Reads no data; takes up to 41 MiB while it runs.
  */
 bool image_reader_check(ImageReader *reader, GError **error);
 

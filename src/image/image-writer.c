@@ -25,7 +25,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Shorter is no zstd frame, by its magic number alone.  So less than 65,535 fit into a cluster. */
+/*
+ * Shorter is no zstd frame, by its magic number alone.  So at most 16,385 frames touch a cluster,
+ * and its refcount fits into 16 bits.
+ */
 #define FRAME_SIZE_MIN 4
 
 struct image_writer {

@@ -33,6 +33,7 @@ ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, b
  * Make @data the content of guest cluster @index; the indexes ascend, and a cluster left out reads
  * as zero.  @compressed: @data is one zstd frame of @len < IMAGE_CLUSTER_SIZE bytes that makes
  * IMAGE_CLUSTER_SIZE bytes; else it is IMAGE_CLUSTER_SIZE plain bytes (zero behind the disk's end).
+ * After a failure the writer is good for nothing but image_writer_free().
  */
 bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
 		      bool compressed, GError **error);
