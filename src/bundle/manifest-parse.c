@@ -69,23 +69,24 @@ static bool expect(bool ok, const json_t *value, const char *wanted, const struc
 /* A copy of a string that is one line and not too long. */
 static char *read_text(const json_t *value, const struct place *place, GError **error)
 {
-	const char *text = json_string_value(value);
-	size_t len = json_string_length(value);
+	g_autofree char *text = NULL;
 
 	if (!expect(json_is_string(value), value, "a string", place, error))
 		return NULL;
-	if (len > MANIFEST_MAX_STRING) {
-		refuse(error, place, "has %zu bytes, more than %d", len, MANIFEST_MAX_STRING);
+	if (json_string_length(value) > MANIFEST_MAX_STRING) {
+		refuse(error, place, "has %zu bytes, more than %d", json_string_length(value),
+		       MANIFEST_MAX_STRING);
 		return NULL;
 	}
-	for (const char *at = text; *at; at = g_utf8_next_char(at)) {
+	text = g_strdup(json_string_value(value));
+	for (char *at = text; *at; at = g_utf8_next_char(at)) {
 		if (g_unichar_iscntrl(g_utf8_get_char(at))) {
 			refuse(error, place, "holds the control character 0x%02x",
 			       g_utf8_get_char(at));
 			return NULL;
 		}
 	}
-	return g_strdup(text);
+	return g_steal_pointer(&text);
 }
 
 static bool read_string(const json_t *value, const struct place *place, char **at, GError **error)

@@ -341,7 +341,7 @@ char *manifest_clean_text(const char *text)
 	g_autofree char *valid = g_utf8_make_valid(text, -1);
 	GString *clean = g_string_new(NULL);
 
-	for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
+	for (char *at = valid; *at; at = g_utf8_next_char(at)) {
 		gunichar c = g_utf8_get_char(at);
 		char bytes[6];
 

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	text = sample_seal((const char *)data, size - TRAILER_SIZE, &len);
 	sealed = manifest_parse(text, len, NULL);
+	g_assert_true(sealed || !manifest);
 	if (!sealed)
 		return 0;
 
