@@ -9,12 +9,13 @@
 
 /* What the place where the VM will run decides. */
 struct domain_place {
-	const char *name;      /* of the domain */
-	const char *uuid;      /* NULL: libvirt makes one */
-	const char *type;      /* "kvm" or "qemu" */
-	const char *machine;   /* "q35" or "pc" */
-	const char *image_dir; /* where the images lie: an absolute path, or "" for names alone */
-	const char *network;   /* libvirt network of every NIC */
+	const char *name;    /* of the domain */
+	const char *uuid;    /* NULL: libvirt makes one */
+	const char *type;    /* "kvm" or "qemu" */
+	const char *machine; /* "q35" or "pc" */
+	/* Where the images lie: absolute, or "" for names alone, which libvirt's schema refuses. */
+	const char *image_dir;
+	const char *network; /* libvirt network of every NIC */
 };
 
 /*
@@ -25,5 +26,8 @@ struct domain_place {
 enum manifest_bus domain_choose_bus(const char *driver, uint32_t sector_size,
 				    enum manifest_firmware firmware, char **ret_reason);
 
-/* The XML text, with a final newline; owned by the caller. */
+/*
+ * The XML text, with a final newline; owned by the caller.  Secure Boot needs machine "q35".  More
+ * than 255 vCPUs are written as they are, though libvirt wants an IOMMU for them.
+ */
 char *domain_xml(const Manifest *manifest, const struct domain_place *place);

@@ -5,6 +5,7 @@
 #include "bundle/manifest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static inline Manifest *sample_manifest(void)
 {

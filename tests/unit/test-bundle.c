@@ -288,7 +288,8 @@ static void test_read_manifest_refused(void **state)
 		     "'./wherry/web1': machine.json is no JSON: line 1: ");
 	assert_int_equal(truncate("wherry/web1/machine.json", 1 << 30), 0);
 	assert_null(bundle_read_manifest(bundle, &error));
-	assert_error(&error, WHERRY_ERROR_DAMAGED, "has 1073741824 bytes, more than 16777216");
+	assert_error(&error, WHERRY_ERROR_DAMAGED,
+		     "'./wherry/web1/machine.json' has 1073741824 bytes, more than");
 }
 
 int main(void)

@@ -168,6 +168,7 @@ static void test_many_disks(void **state)
 	} cases[] = {
 		{ MANIFEST_BUS_SATA, 6, "sdf", "0/0/5", "1" },
 		{ MANIFEST_BUS_SATA, 7, "sdg", "1/0/0", "2" },
+		{ MANIFEST_BUS_SATA, 26, "sdz", "4/0/1", "5" },
 		{ MANIFEST_BUS_SATA, 256, "sdiv", "42/0/3", "43" },
 		{ MANIFEST_BUS_VIRTIO_SCSI, 256, "sdiv", "0/255/0", "1" },
 		{ MANIFEST_BUS_LSISAS1068, 8, "sdh", "0/7/0", "1" },

@@ -152,7 +152,7 @@ static const struct {
 	{ 32, (UINT64_C(1) << 51) + 1, WHERRY_ERROR_DAMAGED, "is for a disk of 2251799813685249" },
 	{ 32, 3000 * SUMS_CHUNK_SIZE, WHERRY_ERROR_DAMAGED, "has 3001 chunks of a disk of" },
 	{ 40, 0, WHERRY_ERROR_DAMAGED, "an image of 0 bytes" },
-	{ 40, UINT64_MAX, WHERRY_ERROR_DAMAGED, "an image of 18446744073709551615 bytes" },
+	{ 40, UINT64_MAX, WHERRY_ERROR_DAMAGED, "and an image of 18446744073709551615" },
 	{ 40, SUMS_LEAF_SIZE, WHERRY_ERROR_DAMAGED, "has 2 leaves of an image of 4194304 bytes" },
 	{ 48, 3000, WHERRY_ERROR_DAMAGED, "has 120168 bytes, but 3000 chunks and 2 leaves make" },
 	{ 48, UINT64_MAX, WHERRY_ERROR_DAMAGED, "has 18446744073709551615 chunks" },
