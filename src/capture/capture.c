@@ -108,6 +108,23 @@ static Manifest *start_manifest(const Facts *facts, const struct capture_options
 	return manifest;
 }
 
+/*
+ * What is written last must be readable: better found now than after hours of copying.  The sizes
+ * that are not known yet count as what they are at least.
+ */
+static bool check_manifest(const Manifest *manifest, GError **error)
+{
+	g_autoptr(Manifest) again = NULL;
+	g_autofree char *text = NULL;
+	size_t len;
+
+	text = manifest_serialize(manifest, &len);
+	again = manifest_parse(text, len, error);
+	if (!again)
+		g_prefix_error(error, "this machine cannot be described: ");
+	return again != NULL;
+}
+
 static void log_plan(CaptureLog *log, const Manifest *manifest)
 {
 	capture_log_add(log, "%s captures '%s', %s", manifest->tool, manifest->name, manifest->id);
@@ -224,6 +241,8 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 		return false;
 
 	manifest = start_manifest(facts, options, disks);
+	if (!check_manifest(manifest, error))
+		return false;
 	bundle = bundle_create(options->target, options->name, error);
 	if (!bundle)
 		return false;

@@ -4,6 +4,7 @@
 
 #include "bundle/domain-xml.h"
 #include "capture/plan.h"
+#include "image/image-writer.h"
 #include "source/facts-json.h"
 
 #include <string.h>
@@ -161,6 +162,9 @@ static void describe_disk(const Facts *facts, const struct plan_disk *plan, Mani
 		     disk->path);
 	disk->image = g_strdup_printf("disk-%u.qcow2", number);
 	disk->sums = g_strdup_printf("disk-%u.sums", number);
+	disk->image_size =
+	    IMAGE_CLUSTER_SIZE; /* what a manifest allows at least, until it is known */
+	(void)manifest_set_file(manifest, disk->sums);
 	for (unsigned int i = 0; i < plan->map->warnings->len; i++)
 		warn(manifest, "%s", (const char *)g_ptr_array_index(plan->map->warnings, i));
 }

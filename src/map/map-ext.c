@@ -283,7 +283,8 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 }
 
 /* By itself the library prints what it finds to stderr. */
-static void hear_library(const char *who, long code, const char *format, va_list ap)
+static void G_GNUC_PRINTF(3, 0)
+    hear_library(const char *who, long code, const char *format, va_list ap)
 {
 	g_autofree char *text = g_strdup_vprintf(format, ap);
 

@@ -98,7 +98,7 @@ void used_map_add(UsedMap *map, uint64_t offset, uint64_t length)
 
 	if (map->extents)
 		make_room(map);
-	if (map->bitmap) {
+	if (!map->extents) {
 		set_bits(map, new.offset, new.length);
 		return;
 	}

@@ -226,7 +226,7 @@ char **facts_root_list(const FactsRoot *root, const char *path, enum facts_want 
 		note_failure(root, path, want, errno);
 		return g_new0(char *, 1);
 	}
-	fd = -1; /* dir's now */
+	(void)g_steal_fd(&fd); /* dir's now */
 
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')

@@ -53,7 +53,7 @@ refused 2 "not 'lzma'" "$PROGRAM" capture --to to --compress lzma disk
 refused 2 "not 'zstd:99'" "$PROGRAM" capture --to to --compress zstd:99 disk
 refused 2 "Unknown option --too" "$PROGRAM" capture --too to disk
 refused 2 "no command 'captur'" "$PROGRAM" captur
-refused 2 "no debug topic 'mapp'" "$PROGRAM" verify --debug mapp x
+refused 2 "no debug topic 'mop'" "$PROGRAM" verify --debug mop x
 refused 2 "expected BUNDLE, got 0 arguments" "$PROGRAM" verify
 
 # --- disks ---
@@ -133,7 +133,7 @@ mkdir gone
 : > nbd
 nbdkit -f --filter=delay -U nbd.sock memory 64M rdelay=5ms > nbdkit.log 2>&1 &
 nbdkit=$!
-pids+=($nbdkit)
+pids+=("$nbdkit")
 until [ -S nbd.sock ]; do sleep 0.1; done
 nbdfuse nbd --unix nbd.sock > nbdfuse.log 2>&1 &
 pids+=($!)
@@ -141,7 +141,7 @@ until [ "$(stat -c %s nbd)" -eq $((64 * mib)) ]; do sleep 0.1; done
 "$PROGRAM" capture --quiet --to gone --name bad nbd > stdout 2> stderr &
 pid=$!
 until [ -e gone/wherry/bad/disk-0.sums ]; do :; done
-kill -KILL $nbdkit
+kill -KILL "$nbdkit"
 r=0
 wait $pid || r=$?
 [ $r -eq 1 ] || fail "a disk that vanishes: exit status $r: $(cat stderr)"
@@ -217,6 +217,7 @@ replace ()
 # header OFFSET HEX: bytes of the image's header, as the format puts them.
 header ()
 {
+    # shellcheck disable=SC2001 # what is found is part of what is put
     printf '%b' "$(sed 's/../\\x&/g' <<< "$2")" |
         dd of=bundle/disk-0.qcow2 bs=1 seek="$1" conv=notrunc status=none
 }

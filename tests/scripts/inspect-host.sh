@@ -34,6 +34,7 @@ ip -j link | jq -r '.[] | select(.ifname != "lo" and .link_type == "ether") |
 grep -Ff <(cut -f 1 want) got > got.ether || true
 same want got.ether "NICs"
 
+# shellcheck disable=SC2016 # $n is jq's
 facts '.nics[] | .name as $n | .addresses[] | [$n, .address, .prefix] | @tsv' | sort > got
 ip -j addr | jq -r '.[] | select(.ifname != "lo") | .ifname as $n | .addr_info[] |
     select(.scope != "link") | [$n, .local, .prefixlen] | @tsv' | sort > want
