@@ -69,6 +69,8 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 		bound += ((const struct plan_disk *)g_ptr_array_index(disks, i))->bytes_bound;
 	if (!target_free(options->target, &room, error))
 		return false;
+	g_debug("'%s' has %" PRIu64 " bytes free; at most %" PRIu64 " are needed", options->target,
+		room, bound);
 	if (room >= bound)
 		return true;
 

@@ -149,6 +149,8 @@ static bool copy_chunk(Copy *copy, uint64_t index, GError **error)
 	uint64_t end = MIN(start + SUMS_CHUNK_SIZE, copy->job->disk->dev->size);
 	struct digest digest;
 
+	g_debug("%s: chunk %" G_GUINT64_FORMAT " at %" G_GUINT64_FORMAT, copy->job->disk->dev->name,
+		index, start);
 	if (!read_chunk(copy, start, end, error))
 		return false;
 	if (is_zero(copy->chunk, SUMS_CHUNK_SIZE))

@@ -26,6 +26,7 @@ static bool set_debug(const char *list, GError **error)
 {
 	g_auto(GStrv) names = g_strsplit(list, ",", -1);
 	g_autoptr(GString) domains = g_string_new(NULL);
+	bool all = false;
 
 	for (size_t i = 0; names[i]; i++) {
 		bool known = false;
@@ -39,12 +40,11 @@ static bool set_debug(const char *list, GError **error)
 				    names[i]);
 			return false;
 		}
-		if (strcmp(names[i], "all") == 0)
-			g_string_append(domains, "all ");
-		else
-			g_string_append_printf(domains, "wherry-%s ", names[i]);
+		if (strcmp(names[i], "all") == 0) /* GLib knows that word by itself only */
+			all = true;
+		g_string_append_printf(domains, "wherry-%s ", names[i]);
 	}
-	g_setenv("G_MESSAGES_DEBUG", domains->str, true);
+	g_setenv("G_MESSAGES_DEBUG", all ? "all" : domains->str, true);
 	return true;
 }
 

@@ -97,6 +97,8 @@ static void add_volume(DiskMap *map, const Blkdev *disk, const struct partition 
 	info->uuid = g_strdup(partition->uuid);
 	info->label = g_strdup(partition->label);
 	map_content(map, &volume, info);
+	g_debug("%s, %" PRIu64 " bytes at %" PRIu64 ": %s", name, info->size, info->offset,
+		info->how);
 	g_ptr_array_add(map->volumes, info);
 }
 
@@ -107,6 +109,7 @@ static void carry_whole(DiskMap *map, const Blkdev *disk, const char *why)
 
 	info->size = disk->size;
 	info->how = g_strdup_printf("carried whole: %s", why);
+	g_debug("%s: %s", disk->name, info->how);
 	g_ptr_array_set_size(map->volumes, 0);
 	g_ptr_array_add(map->volumes, info);
 	used_map_add(map->used, 0, disk->size);

@@ -76,5 +76,7 @@ fails_with "cannot open 'missing'" "$PROGRAM" inspect missing
 
 # Words on stderr must not disturb what a machine reads on stdout.
 "$PROGRAM" inspect --json --debug=all disk 2> stderr | jq .schema > /dev/null
-grep -q 'wherry-' stderr
+grep -q 'wherry-map-DEBUG.*carried whole' stderr
+"$PROGRAM" inspect --debug=bundle,image disk 2> stderr > /dev/null
+if grep -q 'wherry-map' stderr; then fail "not a topic that was asked for"; fi
 fails_with "No space left" "$PROGRAM" inspect disk > /dev/full
