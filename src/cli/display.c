@@ -26,6 +26,8 @@ static char *describe_rate(const struct progress *now, gint64 elapsed)
 		return g_strdup("");
 	rate = (double)now->all_done * G_USEC_PER_SEC / (double)elapsed;
 	rate_text = units_bytes((uint64_t)rate);
+	if (now->all_done >= now->all_total)
+		return g_strdup_printf(", %s/s", rate_text);
 	left_text = units_duration((uint64_t)((double)(now->all_total - now->all_done) / rate));
 	return g_strdup_printf(", %s/s, %s left", rate_text, left_text);
 }

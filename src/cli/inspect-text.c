@@ -56,8 +56,9 @@ static void print_machine(const Facts *facts, bool verbose)
 	g_autofree char *installed = units_bytes(facts->memory_installed);
 	g_autofree char *usable = units_bytes(facts->memory_usable);
 
-	printf("machine   %s %s, serial %s, UUID %s\n", or_unknown(facts->vendor),
-	       or_unknown(facts->product), or_unknown(facts->serial), or_unknown(facts->uuid));
+	printf("machine   %s%s%s, serial %s, UUID %s\n", facts->vendor ? facts->vendor : "",
+	       facts->vendor ? " " : "", facts->product ? facts->product : "unknown product",
+	       or_unknown(facts->serial), or_unknown(facts->uuid));
 	printf("name      %s\n", or_unknown(facts->hostname));
 	printf("firmware  %s", firmware_text(facts->firmware));
 	if (facts->firmware == FACTS_FIRMWARE_UEFI)
@@ -73,7 +74,8 @@ static void print_machine(const Facts *facts, bool verbose)
 			printf("                   partition %s, %s\n", entry->partition_uuid,
 			       or_unknown(entry->loader));
 	}
-	printf("CPU       %s, %u sockets x %u cores x %u threads\n", or_unknown(facts->cpu_model),
+	printf("CPU       %s, %u CPUs: %u (sockets) x %u (cores) x %u (threads)\n",
+	       or_unknown(facts->cpu_model), facts->sockets * facts->cores * facts->threads,
 	       facts->sockets, facts->cores, facts->threads);
 	printf("memory    %s usable, %s installed\n", facts->memory_usable ? usable : "unknown",
 	       facts->memory_installed ? installed : "unknown");
