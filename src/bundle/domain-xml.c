@@ -210,6 +210,25 @@ static bool serial_allowed(const char *serial, const struct bus *bus)
 	       c[-1] != ' ';
 }
 
+/*
+ * Linux takes no disk on a mptsas that has no WWN, which is its SAS address: without the source's
+ * it gets one of its own, NAA 5 with QEMU's OUI and the number of the disk.  libvirt knows a WWN on
+ * its bus "scsi" only.  Owned by the caller; NULL: none.
+ */
+static char *choose_wwn(const struct manifest_disk *disk, const struct bus *bus)
+{
+	const char *digits = disk->wwn ? disk->wwn + MIN(strlen(disk->wwn), 2) : "";
+
+	if (strcmp(bus->bus, "scsi") != 0)
+		return NULL;
+	if (strlen(digits) == 16 && g_str_has_prefix(disk->wwn, "0x") &&
+	    strspn(digits, "0123456789abcdefABCDEF") == 16 && strspn(digits, "0") < 16)
+		return g_strdup(digits);
+	if (disk->bus == MANIFEST_BUS_LSISAS1068)
+		return g_strdup_printf("5525400%09x", disk->boot_order);
+	return NULL;
+}
+
 static void write_address(xmlTextWriter *w, const struct bus *bus, unsigned int controller,
 			  unsigned int port)
 {
@@ -257,6 +276,7 @@ static void write_disk(xmlTextWriter *w, const struct manifest_disk *disk,
 	unsigned int *names = &counts->names[strcmp(bus->prefix, "vd") == 0];
 	g_autofree char *target = target_name(bus->prefix, (*names)++);
 	g_autofree char *path = g_build_filename(place->image_dir, disk->image, NULL);
+	g_autofree char *wwn = choose_wwn(disk, bus);
 	unsigned int controller = bus->type ? find_controller(w, disk->bus, counts) : 0;
 
 	begin(w, "disk");
@@ -280,6 +300,8 @@ static void write_disk(xmlTextWriter *w, const struct manifest_disk *disk,
 	end(w);
 	if (disk->serial && serial_allowed(disk->serial, bus))
 		element_text(w, "serial", disk->serial);
+	if (wwn)
+		element_text(w, "wwn", wwn);
 	begin(w, "boot");
 	attribute_number(w, "order", disk->boot_order);
 	end(w);

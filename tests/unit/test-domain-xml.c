@@ -158,6 +158,40 @@ static void test_serial(void **state)
 	}
 }
 
+static void test_wwn(void **state)
+{
+	static const struct {
+		const char *wwn;
+		enum manifest_bus bus;
+		const char *want;
+	} cases[] = {
+		{ "0x5000c500a1b2c3d4", MANIFEST_BUS_LSISAS1068, "5000c500a1b2c3d4" },
+		{ "0x5000c500a1b2c3d4", MANIFEST_BUS_LSISAS1078, "5000c500a1b2c3d4" },
+		{ "0x5000c500a1b2c3d4", MANIFEST_BUS_VIRTIO_SCSI, "5000c500a1b2c3d4" },
+		{ "0x5000c500a1b2c3d4", MANIFEST_BUS_SATA, "" },
+		{ "0x5000c500a1b2c3d4", MANIFEST_BUS_VIRTIO, "" },
+		{ "eui.0025385b71b0a1c2", MANIFEST_BUS_VIRTIO_SCSI, "" },
+		{ "0x600508b1001c4d3e5f60718293a4b5c6", MANIFEST_BUS_VIRTIO_SCSI, "" },
+		{ "0x0000000000000000", MANIFEST_BUS_VIRTIO_SCSI, "" },
+		{ "0x5000c500a1b2c3'/", MANIFEST_BUS_VIRTIO_SCSI, "" },
+		{ "0", MANIFEST_BUS_VIRTIO_SCSI, "" },
+		{ "0x600508b1001c4d3e5f60718293a4b5c6", MANIFEST_BUS_LSISAS1068,
+		  "5525400000000001" },
+		{ NULL, MANIFEST_BUS_LSISAS1068, "5525400000000001" },
+		{ NULL, MANIFEST_BUS_LSISAS1078, "" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(Manifest) manifest = sample_manifest();
+		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, 0);
+
+		g_free(disk->wwn);
+		disk->wwn = g_strdup(cases[i].wwn);
+		disk->bus = cases[i].bus;
+		assert_says(manifest, &q35, "//disk/wwn", cases[i].want);
+	}
+}
+
 /* Where the last of so many disks on one bus ends up. */
 static void test_many_disks(void **state)
 {
@@ -266,10 +300,11 @@ static void test_choose_bus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_machine),     cmocka_unit_test(test_firmware),
-		cmocka_unit_test(test_nics),        cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_serial),      cmocka_unit_test(test_many_disks),
-		cmocka_unit_test(test_mixed_disks), cmocka_unit_test(test_choose_bus),
+		cmocka_unit_test(test_machine),    cmocka_unit_test(test_firmware),
+		cmocka_unit_test(test_nics),       cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_serial),     cmocka_unit_test(test_wwn),
+		cmocka_unit_test(test_many_disks), cmocka_unit_test(test_mixed_disks),
+		cmocka_unit_test(test_choose_bus),
 	};
 
 	return cmocka_run_group_tests_name("domain-xml", tests, NULL, NULL);
