@@ -311,7 +311,7 @@ drive sata-drive sata
 drive virtio-drive virtio
 drive card-drive card
 args+=(-device "nvme,serial=NVME-0010,id=nvme"
-    -device "nvme-ns,bus=nvme,drive=nvme-drive,eui64=0x0123456789abcdef"
+    -device "nvme-ns,bus=nvme,drive=nvme-drive"
     -device "ide-hd,bus=ide.0,drive=sata-drive,serial=SATA-0011,wwn=0x5000c500aabbccdd"
     -device "virtio-blk-pci,drive=virtio-drive,serial=VIRTIO-0012"
     -device "sd-card,drive=card-drive")
