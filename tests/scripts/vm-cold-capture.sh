@@ -19,6 +19,7 @@ requires busybox true
 requires cpio --version
 requires dmsetup --version
 requires expect -v
+requires virt-xml-validate --version
 requires xmllint --version
 requires mmdebstrap --version
 requires test -f /usr/lib/grub/x86_64-efi/moddep.lst
@@ -327,8 +328,12 @@ sha256sum --quiet -c before || fail "a source disk was changed"
 mkdir medium
 debugfs -R "rdump /wherry medium" "stick?offset=$((data * mib))" 2>/dev/null
 mv medium/wherry/* medium/
-"$PROGRAM" verify --quiet medium/carried
-"$PROGRAM" verify --quiet medium/carried-uefi
+"$PROGRAM" verify --quiet medium/carried > verified
+"$PROGRAM" verify --quiet medium/carried-uefi > verified
+for bundle in carried carried-uefi; do
+    virt-xml-validate "medium/$bundle/domain.xml" domain > validated ||
+        fail "$bundle: $(cat validated)"
+done
 
 # is BUNDLE XPATH VALUE: of its domain.xml.
 is ()
@@ -356,6 +361,7 @@ is carried '/domain/memory' "$MEMORY_MIB"
 is carried '/domain/vcpu' 2
 is carried '/domain/cpu/topology/@sockets' 2
 is carried "/domain/devices/disk[serial='SAS-0001']/boot/@order" 1
+is carried "/domain/devices/disk[serial='SAS-0001']/wwn" 5000c50012345678
 is carried '/domain/devices/interface/mac/@address' 52:54:00:0a:0b:0c
 is carried '/domain/devices/interface/model/@type' e1000
 
