@@ -23,6 +23,7 @@ requires virt-xml-validate --version
 requires xmllint --version
 requires mmdebstrap --version
 requires test -f /usr/lib/grub/x86_64-efi/moddep.lst
+requires test -f /usr/share/OVMF/OVMF_CODE_4M.fd
 
 tests=$SOURCE_ROOT/tests
 cache=$SOURCE_ROOT/build/demo
@@ -331,7 +332,7 @@ mv medium/wherry/* medium/
 "$PROGRAM" verify --quiet medium/carried > verified
 "$PROGRAM" verify --quiet medium/carried-uefi > verified
 for bundle in carried carried-uefi; do
-    virt-xml-validate "medium/$bundle/domain.xml" domain > validated ||
+    virt-xml-validate "medium/$bundle/domain.xml" domain > validated 2>&1 ||
         fail "$bundle: $(cat validated)"
 done
 
@@ -375,7 +376,7 @@ jq -e '.facts.firmware == "uefi" and (.facts.boot_entries | length >= 3)' \
     medium/carried-uefi/machine.json > answer || fail "no boot entries in the manifest"
 
 # shellcheck disable=SC2016 # the VM expands it
-"$tests/vm/boot-bundle" medium/carried 'cat /etc/wherry-marker
+"$tests/vm/boot-bundle" medium/carried 'dmesg -n 1; cat /etc/wherry-marker
     ls -d /sys/bus/pci/drivers/mptsas/0000* /sys/bus/pci/drivers/megaraid_sas/0000* | wc -l
     for label in mega nvme; do
         mount -r "$(blkid -L $label)" /mnt && sha256sum < /mnt/cargo; umount /mnt; done' \
