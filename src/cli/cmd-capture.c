@@ -129,7 +129,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 		    char **disks, const char *name, GError **error)
 {
 	g_autofree char *own_name = NULL, *bundle = NULL;
-	gint64 started = g_get_monotonic_time();
+	int64_t started = g_get_monotonic_time();
 	g_autoptr(Manifest) manifest = NULL;
 	g_auto(GStrv) chosen = NULL;
 	g_auto(Display) display = { 0 };

@@ -32,7 +32,7 @@ static bool run_verify(int argc, char **argv, GError **error)
 	struct verify_result result;
 	g_auto(Display) display = { 0 };
 	g_auto(GStrv) args = NULL;
-	gint64 started = g_get_monotonic_time();
+	int64_t started = g_get_monotonic_time();
 	double seconds;
 	int r = command_parse(&cmd_verify, options, argc, argv, &common, &args, error);
 

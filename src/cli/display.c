@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define TERMINAL_INTERVAL (G_USEC_PER_SEC / 4)
-#define PLAIN_INTERVAL    (10 * (gint64)G_USEC_PER_SEC)
+#define PLAIN_INTERVAL    (10 * (int64_t)G_USEC_PER_SEC)
 
 void display_init(Display *display, bool quiet)
 {
@@ -17,7 +17,7 @@ void display_init(Display *display, bool quiet)
 }
 
 /* ", 180.0 MiB/s, 21 s left"; owned by the caller. */
-static char *describe_rate(const struct progress *now, gint64 elapsed)
+static char *describe_rate(const struct progress *now, int64_t elapsed)
 {
 	g_autofree char *rate_text = NULL, *left_text = NULL;
 	double rate;
@@ -33,7 +33,7 @@ static char *describe_rate(const struct progress *now, gint64 elapsed)
 }
 
 /* "copying /dev/sda: 1.2 GiB of 2.7 GiB; all: 24 % of 5.0 GiB, ..."; owned by the caller. */
-static char *describe(const struct progress *now, gint64 elapsed)
+static char *describe(const struct progress *now, int64_t elapsed)
 {
 	g_autofree char *done = units_bytes(now->done), *total = units_bytes(now->total);
 	g_autofree char *all = units_bytes(now->all_total), *rate = NULL;
@@ -48,7 +48,7 @@ static char *describe(const struct progress *now, gint64 elapsed)
 }
 
 /* Whether this is another phase or item than in the last call. */
-static bool is_new(Display *display, const struct progress *now, gint64 time)
+static bool is_new(Display *display, const struct progress *now, int64_t time)
 {
 	bool new_phase = g_strcmp0(display->phase, now->phase) != 0;
 
@@ -69,7 +69,7 @@ static bool is_new(Display *display, const struct progress *now, gint64 time)
 bool display_progress(const struct progress *now, void *userdata)
 {
 	Display *display = userdata;
-	gint64 time = g_get_monotonic_time();
+	int64_t time = g_get_monotonic_time();
 	bool last = !display->ended && now->all_total > 0 && now->all_done == now->all_total;
 	g_autofree char *text = NULL;
 	bool changed;

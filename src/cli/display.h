@@ -8,15 +8,17 @@
 #include "base/progress.h"
 
 #include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 typedef struct {
 	bool quiet;
 	bool terminal;
-	bool drawn;           /* there is a line to be redrawn or ended */
-	bool ended;           /* the last line of the phase is out */
-	char *phase, *item;   /* of the last call; owned */
-	gint64 phase_started; /* of g_get_monotonic_time() */
-	gint64 next;          /* when to draw again */
+	bool drawn;            /* there is a line to be redrawn or ended */
+	bool ended;            /* the last line of the phase is out */
+	char *phase, *item;    /* of the last call; owned */
+	int64_t phase_started; /* of g_get_monotonic_time() */
+	int64_t next;          /* when to draw again */
 } Display;
 
 void display_init(Display *display, bool quiet);

@@ -61,7 +61,7 @@ static const char *compare_disks(const struct facts_disk *a, const struct facts_
 
 static char *find_twin(const GPtrArray *choices, const struct facts_disk *disk)
 {
-	for (guint i = 0; i < choices->len; i++) {
+	for (unsigned int i = 0; i < choices->len; i++) {
 		const struct disk_choice *earlier = g_ptr_array_index(choices, i);
 		const char *same = earlier->taken ? compare_disks(earlier->disk, disk) : NULL;
 
@@ -75,7 +75,7 @@ GPtrArray *disk_choice_default(const Facts *facts)
 {
 	GPtrArray *choices = g_ptr_array_new_with_free_func(choice_free);
 
-	for (guint i = 0; i < facts->disks->len; i++) {
+	for (unsigned int i = 0; i < facts->disks->len; i++) {
 		struct disk_choice *choice = g_new0(struct disk_choice, 1);
 
 		choice->disk = g_ptr_array_index(facts->disks, i);

@@ -168,7 +168,7 @@ static char *format_hex(const char *prefix, const uint8_t *bytes, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		g_string_append_printf(text, "%02x", bytes[i]);
-	return g_string_free(text, FALSE);
+	return g_string_free(text, false);
 }
 
 /* SPC-4, 7.8.6: a list of designators, each with a head of four bytes. */
@@ -438,7 +438,7 @@ static char **get_by_id(const Source *source, GHashTable *by_ids, const char *pa
 	g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 	static const char prefix[] = "S:disk/by-id/";
 
-	for (guint i = 0; found && i < found->len; i++)
+	for (unsigned int i = 0; found && i < found->len; i++)
 		g_strv_builder_add(names, g_ptr_array_index(found, i));
 	for (char **line = source->udev; !found && line && *line; line++)
 		if (g_str_has_prefix(*line, prefix))
@@ -500,7 +500,7 @@ void facts_read_disks(const FactsRoot *root, Facts *facts)
 			g_ptr_array_add(sources, source_new(root, *name));
 	g_ptr_array_sort(sources, compare_sources);
 
-	for (guint i = 0; i < sources->len; i++) {
+	for (unsigned int i = 0; i < sources->len; i++) {
 		Source *source = g_ptr_array_index(sources, i);
 		uint64_t sectors;
 		bool known = read_number(source, "size", UINT64_MAX / SECTOR_SIZE, &sectors);

@@ -137,7 +137,7 @@ static bool get_device_size(const struct dmi_structure *s, GHashTable *others, u
 
 	size = le16_get(device.size);
 	if (size == DMI_SIZE_UNKNOWN)
-		return 0;
+		return false;
 	if (size == DMI_SIZE_EXTENDED)
 		*ret = (le32_get(device.extended_size) & INT32_MAX) * mega;
 	else if (size & DMI_SIZE_KIB)

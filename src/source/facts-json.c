@@ -38,7 +38,7 @@ static json_t *list(const GPtrArray *items, json_t *(*convert)(const void *item)
 {
 	json_t *array = json_array();
 
-	for (guint i = 0; i < items->len; i++)
+	for (unsigned int i = 0; i < items->len; i++)
 		json_array_append_new(array, convert(g_ptr_array_index(items, i)));
 	return array;
 }

@@ -49,7 +49,7 @@ NicsReader *nics_reader_new(Facts *facts)
 	NicsReader *reader = g_new0(NicsReader, 1);
 
 	reader->facts = facts;
-	reader->links = g_array_new(FALSE, TRUE, sizeof(struct link));
+	reader->links = g_array_new(false, true, sizeof(struct link));
 	g_array_set_clear_func(reader->links, link_clear);
 	return reader;
 }
@@ -92,10 +92,10 @@ static char *format_mac(const struct netlink_item *item)
 		zero = zero && item->data[i] == 0;
 	}
 	if (zero) {
-		g_string_free(text, TRUE);
+		g_string_free(text, true);
 		return NULL;
 	}
-	return g_string_free(text, FALSE);
+	return g_string_free(text, false);
 }
 
 static const char *get_bond_mode(unsigned int mode)
@@ -241,7 +241,7 @@ static int compare_links(const void *a, const void *b)
 static void finish_links(NicsReader *reader)
 {
 	g_array_sort(reader->links, compare_links);
-	for (guint i = 0; i < reader->links->len; i++) {
+	for (unsigned int i = 0; i < reader->links->len; i++) {
 		struct link *link = &g_array_index(reader->links, struct link, i);
 		const struct link *master = find_link(reader, link->master);
 		const struct link *parent = find_link(reader, link->parent);
@@ -438,7 +438,7 @@ static uint8_t *get_dump(const FactsRoot *root, const char *path, uint16_t type,
 		return NULL;
 	}
 	*ret_len = answer->len;
-	return g_byte_array_free(answer, FALSE);
+	return g_byte_array_free(answer, false);
 }
 
 static char *read_driver(const FactsRoot *root, const char *name)
@@ -504,7 +504,7 @@ void facts_read_nics(const FactsRoot *root, Facts *facts)
 		if (bytes && !dumps[i].read(reader, bytes, len, &cause))
 			facts_note(root, dumps[i].path, "%s", cause->message);
 	}
-	for (guint i = 0; i < facts->nics->len; i++)
+	for (unsigned int i = 0; i < facts->nics->len; i++)
 		add_sysfs(root, g_ptr_array_index(facts->nics, i));
 }
 

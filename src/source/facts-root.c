@@ -101,7 +101,7 @@ static bool read_all(const FactsRoot *root, const char *path, enum facts_want wa
 			facts_note(root, path, "more than %zu bytes", max);
 			return false;
 		}
-		g_byte_array_append(bytes, chunk, (guint)n);
+		g_byte_array_append(bytes, chunk, (unsigned int)n);
 	}
 	if (n < 0) /* EINVAL: a SCSI disk whose page of names holds none */
 		note_failure(root, path, want, errno == EINVAL ? ENXIO : errno);
@@ -128,7 +128,7 @@ uint8_t *facts_root_bytes(const FactsRoot *root, const char *path, enum facts_wa
 
 	*ret_len = bytes->len;
 	g_byte_array_append(bytes, (const uint8_t *)"", 1);
-	return g_byte_array_free(g_steal_pointer(&bytes), FALSE);
+	return g_byte_array_free(g_steal_pointer(&bytes), false);
 }
 
 /* A NUL or another control character inside says that this was never a text. */
@@ -239,7 +239,7 @@ char **facts_root_list(const FactsRoot *root, const char *path, enum facts_want 
 	}
 	g_ptr_array_sort(names, compare_names);
 	g_ptr_array_add(names, NULL);
-	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+	return (char **)g_ptr_array_free(g_steal_pointer(&names), false);
 }
 
 char *facts_root_link(const FactsRoot *root, const char *path)

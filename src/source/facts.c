@@ -157,7 +157,7 @@ const struct facts_disk *facts_find_disk(const Facts *facts, const char *path)
 	/* A path that does not exist here may still be one of a recorded machine. */
 	if (realpath(path, real))
 		path = real;
-	for (guint i = 0; i < facts->disks->len; i++) {
+	for (unsigned int i = 0; i < facts->disks->len; i++) {
 		const struct facts_disk *disk = g_ptr_array_index(facts->disks, i);
 
 		if (strcmp(disk->path, path) == 0)

@@ -136,7 +136,7 @@ static bool parse_path(const uint8_t *bytes, size_t len, LoadOption *option, GEr
 			take_file(bytes + at + sizeof(node), length - sizeof(node), loader);
 	}
 	if (loader->len > 0)
-		option->loader = g_string_free(g_steal_pointer(&loader), FALSE);
+		option->loader = g_string_free(g_steal_pointer(&loader), false);
 	return true;
 }
 
@@ -169,7 +169,7 @@ bool load_option_parse(const uint8_t *bytes, size_t len, LoadOption *ret, GError
 		return false;
 
 	append_text(description, bytes, MIN(units, PATH_TEXT_MAX_UNITS));
-	option.description = g_string_free(g_steal_pointer(&description), FALSE);
+	option.description = g_string_free(g_steal_pointer(&description), false);
 	option.active = le32_get(head.attributes) & LOAD_OPTION_ACTIVE;
 	*ret = option;
 	option = (LoadOption){ 0 };

@@ -84,7 +84,7 @@ static int receive_chunk(int fd, uint16_t type, GByteArray *answer, bool *ret_to
 			    answer->len);
 		return -1;
 	}
-	g_byte_array_append(answer, chunk, (guint)n);
+	g_byte_array_append(answer, chunk, (unsigned int)n);
 	return look_for_end((struct netlink_bytes){ chunk, (size_t)n }, type, ret_torn, error);
 }
 

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		g_assert_true(reads[i](reader, data, size, &error) == (error == NULL));
 	}
-	for (guint i = 0; i < facts->nics->len; i++) {
+	for (unsigned int i = 0; i < facts->nics->len; i++) {
 		const struct facts_nic *nic = g_ptr_array_index(facts->nics, i);
 
 		g_assert_true(!nic->name || g_utf8_validate(nic->name, -1, NULL));

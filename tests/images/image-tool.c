@@ -85,7 +85,7 @@ static bool run_write(const char *raw, const char *image, bool compress, GError 
 	g_assert_cmpuint(file_size, ==, image_writer_size(writer));
 	g_assert_cmpuint(file_size, ==, lseek(out, 0, SEEK_END));
 	g_assert_cmpuint(file_size, <=, image_size_bound(size, n));
-	for (guint i = 0; i < leaves->len; i++) {
+	for (unsigned int i = 0; i < leaves->len; i++) {
 		g_autofree char *hex = digest_to_hex(&g_array_index(leaves, struct digest, i));
 
 		puts(hex);

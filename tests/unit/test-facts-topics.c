@@ -326,7 +326,7 @@ static json_t *get_member(const json_t *json, const char *name)
 /* The expected note is there; or without one, none is about the files of the case. */
 static bool check_notes(const GPtrArray *notes, const struct file *files, const char *want)
 {
-	for (guint i = 0; i < notes->len; i++) {
+	for (unsigned int i = 0; i < notes->len; i++) {
 		const char *note = g_ptr_array_index(notes, i);
 
 		if (want && strstr(note, want))

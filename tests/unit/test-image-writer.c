@@ -161,7 +161,7 @@ static void test_leaves(void **state)
 	/* Data clusters; with header, L2, L1 and refcounts the file has 5 more. */
 	static const struct {
 		uint64_t n;
-		guint n_leaves;
+		unsigned int n_leaves;
 	} cases[] = { { 0, 1 }, { 1, 1 }, { 59, 1 }, { 60, 2 }, { 123, 2 }, { 124, 3 } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -179,7 +179,7 @@ static void test_leaves(void **state)
 		assert_int_equal(size, lseek(fd, 0, SEEK_END));
 		assert_int_equal(size, image_size_bound(200 * CLUSTER, cases[i].n));
 		assert_int_equal(leaves->len, cases[i].n_leaves);
-		for (guint j = 0; j < leaves->len; j++, at += IMAGE_LEAF_SIZE) {
+		for (unsigned int j = 0; j < leaves->len; j++, at += IMAGE_LEAF_SIZE) {
 			size_t len = MIN(size - at, IMAGE_LEAF_SIZE);
 			struct digest want;
 

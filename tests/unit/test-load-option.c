@@ -34,8 +34,8 @@ static GByteArray *make_option(uint32_t attributes, const char *text, size_t tex
 				 (uint8_t)(path_len >> 8) };
 
 	g_byte_array_append(bytes, head, sizeof(head));
-	g_byte_array_append(bytes, (const uint8_t *)text, (guint)text_len);
-	g_byte_array_append(bytes, (const uint8_t *)path, (guint)path_len);
+	g_byte_array_append(bytes, (const uint8_t *)text, (unsigned int)text_len);
+	g_byte_array_append(bytes, (const uint8_t *)path, (unsigned int)path_len);
 	return bytes;
 }
 
@@ -120,7 +120,7 @@ static void test_truncated(void **state)
 	g_autoptr(GByteArray) bytes =
 	    make_option(1, BYTES("d\0e\0b\0\0\0"), BYTES(HD_GUID FILE_A END));
 
-	for (guint len = 0; len < bytes->len; len++) {
+	for (unsigned int len = 0; len < bytes->len; len++) {
 		g_autofree uint8_t *cut = g_memdup2(bytes->data, MAX(len, 1)); /* for ASan */
 		g_auto(LoadOption) option = { 0 };
 		g_autoptr(GError) error = NULL;

@@ -12,40 +12,40 @@
 #include <linux/rtnetlink.h>
 
 /* A message is begun, filled and ended; attributes may be nested by the same means. */
-static guint begin(GByteArray *bytes, uint16_t type, const void *fixed, guint size)
+static unsigned int begin(GByteArray *bytes, uint16_t type, const void *fixed, unsigned int size)
 {
 	const struct nlmsghdr head = { .nlmsg_type = type };
-	guint at = bytes->len;
+	unsigned int at = bytes->len;
 
 	g_byte_array_append(bytes, (const uint8_t *)&head, sizeof(head));
 	g_byte_array_append(bytes, fixed, size);
 	return at;
 }
 
-static void end(GByteArray *bytes, guint at)
+static void end(GByteArray *bytes, unsigned int at)
 {
 	uint32_t len = bytes->len - at;
 
 	memcpy(bytes->data + at, &len, sizeof(len));
 }
 
-static guint begin_nest(GByteArray *bytes, uint16_t type)
+static unsigned int begin_nest(GByteArray *bytes, uint16_t type)
 {
 	const struct rtattr head = { .rta_type = type | NLA_F_NESTED };
-	guint at = bytes->len;
+	unsigned int at = bytes->len;
 
 	g_byte_array_append(bytes, (const uint8_t *)&head, sizeof(head));
 	return at;
 }
 
-static void end_nest(GByteArray *bytes, guint at)
+static void end_nest(GByteArray *bytes, unsigned int at)
 {
 	uint16_t len = (uint16_t)(bytes->len - at);
 
 	memcpy(bytes->data + at, &len, sizeof(len));
 }
 
-static void add(GByteArray *bytes, uint16_t type, const void *data, guint len)
+static void add(GByteArray *bytes, uint16_t type, const void *data, unsigned int len)
 {
 	const struct rtattr head = { .rta_type = type, .rta_len = (uint16_t)(sizeof(head) + len) };
 
@@ -61,17 +61,17 @@ static void add_u32(GByteArray *bytes, uint16_t type, uint32_t value)
 
 static void add_text(GByteArray *bytes, uint16_t type, const char *text)
 {
-	add(bytes, type, text, (guint)strlen(text) + 1);
+	add(bytes, type, text, (unsigned int)strlen(text) + 1);
 }
 
-static guint begin_link(GByteArray *bytes, int index, const char *name, unsigned int flags)
+static unsigned int begin_link(GByteArray *bytes, int index, const char *name, unsigned int flags)
 {
 	const struct ifinfomsg info = {
 		.ifi_index = index,
 		.ifi_type = strcmp(name, "lo") == 0 ? ARPHRD_LOOPBACK : ARPHRD_ETHER,
 		.ifi_flags = flags,
 	};
-	guint at = begin(bytes, RTM_NEWLINK, &info, sizeof(info));
+	unsigned int at = begin(bytes, RTM_NEWLINK, &info, sizeof(info));
 
 	add_text(bytes, IFLA_IFNAME, name);
 	return at;
@@ -81,7 +81,7 @@ static guint begin_link(GByteArray *bytes, int index, const char *name, unsigned
 static GByteArray *make_links(void)
 {
 	GByteArray *bytes = g_byte_array_new();
-	guint at, info, data;
+	unsigned int at, info, data;
 
 	at = begin_link(bytes, 300, "bond0.42", IFF_UP);
 	add_u32(bytes, IFLA_LINK, 4);
@@ -127,7 +127,7 @@ static GByteArray *make_links(void)
 	return bytes;
 }
 
-static const struct facts_nic *get_nic(const Facts *facts, guint i)
+static const struct facts_nic *get_nic(const Facts *facts, unsigned int i)
 {
 	assert_true(i < facts->nics->len);
 	return g_ptr_array_index(facts->nics, i);
@@ -171,9 +171,9 @@ static void test_links(void **state)
 }
 
 static void add_address(GByteArray *bytes, const struct ifaddrmsg *info, const char *local,
-			const char *address, guint len)
+			const char *address, unsigned int len)
 {
-	guint at = begin(bytes, RTM_NEWADDR, info, sizeof(*info));
+	unsigned int at = begin(bytes, RTM_NEWADDR, info, sizeof(*info));
 
 	if (address)
 		add(bytes, IFA_ADDRESS, address, len);
@@ -217,7 +217,7 @@ static void test_addresses(void **state)
 	assert_string_equal(address->address, "2001:db8::10");
 }
 
-static guint begin_route(GByteArray *bytes, uint8_t dst_len, uint8_t table, uint8_t type)
+static unsigned int begin_route(GByteArray *bytes, uint8_t dst_len, uint8_t table, uint8_t type)
 {
 	const struct rtmsg info = {
 		.rtm_family = AF_INET,
@@ -229,7 +229,8 @@ static guint begin_route(GByteArray *bytes, uint8_t dst_len, uint8_t table, uint
 	return begin(bytes, RTM_NEWROUTE, &info, sizeof(info));
 }
 
-static void add_route(GByteArray *bytes, guint at, uint32_t index, char last, uint32_t metric)
+static void add_route(GByteArray *bytes, unsigned int at, uint32_t index, char last,
+		      uint32_t metric)
 {
 	const char gateway[] = { 10, 0, 0, last };
 
@@ -246,7 +247,7 @@ static void test_routes(void **state)
 	g_autoptr(NicsReader) reader = NULL;
 	g_autoptr(Facts) facts = read_links(&reader);
 	g_autoptr(GError) error = NULL;
-	guint at, nest;
+	unsigned int at, nest;
 
 	/* Of these only the third counts: the lowest metric of a default route in the main table.
 	 */
@@ -276,9 +277,9 @@ static void test_truncated(void **state)
 {
 	g_autoptr(GByteArray) bytes = make_links();
 	struct nlmsghdr head;
-	guint boundary = 0, whole = 0;
+	unsigned int boundary = 0, whole = 0;
 
-	for (guint len = 1; len < bytes->len; len++) {
+	for (unsigned int len = 1; len < bytes->len; len++) {
 		g_autofree uint8_t *cut = g_memdup2(bytes->data, len); /* for ASan */
 		g_autoptr(Facts) facts = facts_new();
 		g_autoptr(NicsReader) reader = nics_reader_new(facts);
@@ -316,7 +317,7 @@ static void test_damaged(void **state)
 		g_autoptr(Facts) facts = facts_new();
 		g_autoptr(NicsReader) reader = nics_reader_new(facts);
 		g_autoptr(GError) error = NULL;
-		guint at = begin(bytes, RTM_NEWLINK, &info, sizeof(info));
+		unsigned int at = begin(bytes, RTM_NEWLINK, &info, sizeof(info));
 
 		add_u32(bytes, IFLA_MTU, 1500);
 		end(bytes, at);
