@@ -14,8 +14,7 @@ typedef struct {
 	int fd;     /* the directory; owned */
 } Bundle;
 
-/* Whether @name may name a bundle: letters, digits, '.', '_', '-', not first '.' or '-', 1 to 64.
- */
+/* Whether @name may name a bundle: 1 to 64 letters, digits, '.', '_', '-', not first '.' or '-'. */
 bool bundle_name_valid(const char *name);
 
 /*

@@ -25,8 +25,10 @@ typedef struct sums_writer SumsWriter;
  */
 SumsWriter *sums_writer_new(int fd, const char *name, uint64_t disk_size, GError **error);
 
-/* The digest of guest chunk @index; indexes ascend; all-zero chunks are left out.  Memory is
- * bounded. */
+/*
+ * The digest of guest chunk @index; indexes ascend; all-zero chunks are left out.  Memory is
+ * bounded.
+ */
 bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *digest,
 		     GError **error);
 

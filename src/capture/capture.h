@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Captures a machine that stands still: its disks are read, never written, and what they hold in
- *use becomes a bundle.
+ * Captures a machine that stands still: its disks are read, never written, and what is in use on
+ * them becomes a bundle.
  *
  *	open disks -> check target -> map -> will it fit? -> make bundle -> copy each disk
  *	                                                         -> domain.xml, log -> machine.json
@@ -18,16 +18,14 @@
 #define CAPTURE_LEVEL_DEFAULT 1
 
 struct capture_options {
-	const char *target; /* a directory on the medium */
-	const char *name;   /* of the bundle */
-	const char *const
-	    *disks; /* paths of block devices or raw images; NULL ends; at least one */
-	int level;  /* of zstd, or CAPTURE_LEVEL_NONE */
+	const char *target;       /* a directory on the medium */
+	const char *name;         /* of the bundle */
+	const char *const *disks; /* block devices or raw images, at least one; NULL ends */
+	int level;                /* of zstd, or CAPTURE_LEVEL_NONE */
 	progress_fn progress;
 	void (*warn)(const char *text, void *userdata); /* what the user should know at once */
-	void (*say)(const char *text,
-		    void *userdata); /* each line of the log; NULL: nobody asked */
-	void *userdata;              /* of all three */
+	void (*say)(const char *text, void *userdata);  /* each line of the log; NULL: not asked */
+	void *userdata;                                 /* of all three */
 };
 
 /*

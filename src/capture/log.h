@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* capture.log: what was done, with the time; written as it happens, so that a dead capture has one.
- */
+/* capture.log: what was done, and when; written as it happens, so that a dead capture has one. */
 #pragma once
 
 #include "bundle/bundle.h"

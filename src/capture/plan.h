@@ -21,8 +21,10 @@ struct plan_disk {
  */
 GPtrArray *plan_open(const char *const *paths, GError **error);
 
-/* No filesystem on any of @disks is mounted for writing: its bytes would change while they are
- * read. */
+/*
+ * No filesystem on any of @disks is mounted for writing: its bytes would change while they are
+ * read.
+ */
 bool plan_check_idle(const GPtrArray *disks, GError **error);
 
 /* Read the map of @disk and count. */

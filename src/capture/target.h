@@ -8,8 +8,7 @@
 
 /*
  * @target is a directory that can be written, on a filesystem that takes large files, and on none
- * of
- * @disks (NULL ends).
+ * of @disks (NULL ends).
  */
 bool target_check(const char *target, const char *const *disks, GError **error);
 

@@ -309,8 +309,7 @@ bool verify_run(const char *path, const struct verify_options *options, struct v
 	}
 	bytes = count(&verify);
 	if (!verify_all(&verify, &cause)) {
-		/* Damage, a format that we do not write, nothing at all: all differ from what was.
-		 */
+		/* Damage, a format that we do not write, nothing at all: not what was recorded. */
 		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DAMAGED) ||
 		    g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED) ||
 		    g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))

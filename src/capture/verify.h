@@ -15,9 +15,8 @@ struct verify_result {
 
 struct verify_options {
 	progress_fn progress;
-	void (*say)(const char *text,
-		    void *userdata); /* each file that is right; NULL: nobody asked */
-	void *userdata;              /* of both */
+	void (*say)(const char *text, void *userdata); /* each intact file; NULL: not asked */
+	void *userdata;                                /* of both */
 };
 
 /*

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wherry capture: a machine that stands still becomes a bundle on the medium. */
 #include "cli/commands.h"
-#include "cli/display.h"
-#include "cli/interrupt.h"
-#include "cli/machine-facts.h"
 
 #include "base/error.h"
 #include "base/units.h"
 #include "bundle/bundle.h"
 #include "capture/capture.h"
+#include "cli/display.h"
+#include "cli/interrupt.h"
+#include "cli/machine-facts.h"
 #include "image/compress.h"
 #include "source/disk-choice.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wherry inspect: what is this machine, what do its disks hold, how much must be carried? */
 #include "cli/commands.h"
+
 #include "cli/inspect-print.h"
 #include "cli/machine-facts.h"
-
-#include "base/error.h"
 
 #include <string.h>
 

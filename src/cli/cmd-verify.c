@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wherry verify: is every byte of a bundle still what was captured? */
-#include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/display.h"
-#include "cli/interrupt.h"
 
 #include "base/units.h"
 #include "capture/verify.h"
+#include "cli/display.h"
+#include "cli/interrupt.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 

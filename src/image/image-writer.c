@@ -369,8 +369,10 @@ static struct qcow2_header make_header(const ImageWriter *writer, uint64_t l1_of
 	return header;
 }
 
-/* All else is on the medium before the leaf with the header is: else a power cut could leave an
- * image that looks whole. */
+/*
+ * All else is on the medium before the leaf with the header is: else a power cut could leave an
+ * image that looks whole.
+ */
 static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *header, GError **error)
 {
 	size_t len = MIN(writer->end, IMAGE_LEAF_SIZE);

@@ -17,8 +17,7 @@ struct map_found {
 };
 
 struct map_driver {
-	const char *const
-	    *contents; /* libblkid's names of what it reads: "ext4", "vfat"; NULL ends */
+	const char *const *contents; /* libblkid's names of what it reads; NULL ends */
 
 	/*
 	 * Add every byte of @volume in use to @used (whose offsets are those of the disk), metadata

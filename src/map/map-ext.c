@@ -321,8 +321,7 @@ static bool ext_map(const struct volume *volume, const char *content, UsedMap *u
 	if (!walk_bitmaps(fs, volume, used, error))
 		return false;
 
-	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what follows the last block.
-	 */
+	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what is behind the last. */
 	end = ext2fs_blocks_count(fs->super) * fs->blocksize;
 	used_map_add(used, volume->offset, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
 	used_map_add(used, volume->offset + end, volume->size - end);

@@ -51,7 +51,7 @@ PartitionTable *mbr_read(const struct volume *disk, uint32_t sector_size, GError
 
 /*
  * Read a GPT; from the backup at the end of the disk, with a warning, when the first one is
- * damaged. 1: @ret is set.  0: there is no trace of one.  -1: failed; WHERRY_ERROR_DAMAGED: there
+ * damaged.  1: @ret is set.  0: there is no trace of one.  -1: failed; WHERRY_ERROR_DAMAGED: there
  * is one, and no whole copy.
  */
 int gpt_read(const struct volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error);

@@ -14,7 +14,7 @@ typedef struct device_stack DeviceStack;
 
 /*
  * All that lies below the file or directory @path.  Empty for what is on no block device (tmpfs,
- * NFS). Fails only if @path itself cannot be examined.
+ * NFS).  Fails only if @path itself cannot be examined.
  */
 DeviceStack *device_stack_below(const char *path, GError **error);
 

@@ -480,8 +480,7 @@ static void read_disk(Source *source, GHashTable *by_ids, uint64_t size, Facts *
 	disk->transport = read_transport(source, disk->driver);
 }
 
-/* loop0 to loop7 exist everywhere, with nothing behind them; a drive without a medium is a drive.
- */
+/* loop0 to loop7 are everywhere, with nothing behind them; a drive without a medium is a drive. */
 static bool is_idle(const char *name)
 {
 	const char *kind = disk_kind(name);

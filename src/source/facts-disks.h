@@ -5,6 +5,7 @@
 #include "source/facts-root.h"
 #include "source/facts.h"
 
+/* disks. */
 void facts_read_disks(const FactsRoot *root, Facts *facts);
 
 /*

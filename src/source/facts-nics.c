@@ -5,9 +5,8 @@
  */
 #include "source/facts-nics.h"
 
-#include "source/netlink.h"
-
 #include "base/error.h"
+#include "source/netlink.h"
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>

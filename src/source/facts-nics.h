@@ -5,7 +5,11 @@
 #include "source/facts-root.h"
 #include "source/facts.h"
 
+/* nics. */
 void facts_read_nics(const FactsRoot *root, Facts *facts);
+
+/* dns. */
+void facts_read_dns(const FactsRoot *root, Facts *facts);
 
 /*
  * Fills facts->nics from the kernel's raw answers to dumps of links, addresses and routes; links
@@ -19,6 +23,3 @@ bool nics_reader_addresses(NicsReader *reader, const uint8_t *bytes, size_t len,
 bool nics_reader_routes(NicsReader *reader, const uint8_t *bytes, size_t len, GError **error);
 void nics_reader_free(NicsReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NicsReader, nics_reader_free)
-
-/* dns. */
-void facts_read_dns(const FactsRoot *root, Facts *facts);

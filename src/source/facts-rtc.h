@@ -5,4 +5,5 @@
 #include "source/facts-root.h"
 #include "source/facts.h"
 
+/* rtc. */
 void facts_read_rtc(const FactsRoot *root, Facts *facts);

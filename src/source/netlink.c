@@ -2,10 +2,9 @@
 /* The macros of linux/netlink.h trust the lengths they find; here each is checked first. */
 #include "source/netlink.h"
 
-#include "source/facts-root.h"
-
 #include "base/autofd.h"
 #include "base/error.h"
+#include "source/facts-root.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -249,8 +249,7 @@ static void test_routes(void **state)
 	g_autoptr(GError) error = NULL;
 	unsigned int at, nest;
 
-	/* Of these only the third counts: the lowest metric of a default route in the main table.
-	 */
+	/* Only the third counts: of default routes in the main table, the lowest metric. */
 	add_route(bytes, begin_route(bytes, 0, RT_TABLE_MAIN, RTN_UNICAST), 2, 1, 200);
 	add_route(bytes, begin_route(bytes, 8, RT_TABLE_MAIN, RTN_UNICAST), 2, 2, 0);
 	add_route(bytes, begin_route(bytes, 0, RT_TABLE_MAIN, RTN_UNICAST), 2, 3, 100);
