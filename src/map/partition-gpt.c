@@ -6,6 +6,7 @@
 #include "map/partition-table.h"
 
 #include "base/error.h"
+#include "base/guid.h"
 #include "base/le.h"
 
 #include <assert.h>
@@ -19,10 +20,6 @@
 #define ENTRY_SIZE_MIN  128
 #define ENTRIES_MAX     1024 /* of any size; the usual number is 128 */
 #define ENTRY_SIZE_MAX  4096
-
-struct guid {
-	uint8_t b[16];
-};
 
 struct gpt_header {
 	char signature[8];
@@ -63,17 +60,6 @@ static uint32_t crc32_of(const uint8_t *data, size_t len)
 			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
 	}
 	return ~crc;
-}
-
-/* The first three fields are little-endian numbers: UEFI 2.10, appendix A. */
-static char *guid_string(const struct guid *guid)
-{
-	const uint8_t *b = guid->b;
-
-	return g_strdup_printf(
-	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[3], b[2],
-	    b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-	    b[15]);
 }
 
 static char *label_string(const le16 *name, size_t n)
@@ -144,8 +130,8 @@ static bool add_entry(PartitionTable *table, unsigned int number, const struct g
 	}
 	new.offset = first * table->sector_size;
 	new.size = (last - first + 1) * table->sector_size;
-	new.type = guid_string(&entry->type);
-	new.uuid = guid_string(&entry->unique);
+	new.type = guid_to_text(&entry->type);
+	new.uuid = guid_to_text(&entry->unique);
 	new.label = label_string(entry->name, G_N_ELEMENTS(entry->name));
 	g_array_append_val(table->partitions, new);
 	return true;
@@ -212,7 +198,7 @@ static int read_copy(const struct volume *disk, uint32_t sector_size, uint64_t l
 	    !read_entries(table, disk, &header, error))
 		return -1;
 	add_other_copy(table, &header, sectors);
-	table->id = guid_string(&header.disk);
+	table->id = guid_to_text(&header.disk);
 	*ret = g_steal_pointer(&table);
 	return 1;
 }

@@ -3,6 +3,7 @@
 #include "source/load-option.h"
 
 #include "base/error.h"
+#include "base/guid.h"
 #include "base/le.h"
 
 #include <assert.h>
@@ -35,7 +36,7 @@ struct path_hd {
 	le32 number;
 	le64 start_blocks;
 	le64 size_blocks;
-	uint8_t signature[16];
+	struct guid signature;
 	uint8_t format;
 	uint8_t signature_type;
 };
@@ -44,7 +45,10 @@ static_assert(sizeof(struct path_hd) == 42, "UEFI 10.3.5.1");
 
 static uint16_t get_unit(const uint8_t *bytes, size_t i)
 {
-	return (uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+	le16 unit;
+
+	memcpy(&unit, bytes + i * sizeof(unit), sizeof(unit));
+	return le16_get(unit);
 }
 
 /*
@@ -77,15 +81,6 @@ static size_t count_units(const uint8_t *bytes, size_t max)
 	return n;
 }
 
-/* EFI_GUID (appendix A): the first three fields are little-endian, the rest are bytes. */
-static char *format_guid(const uint8_t *g)
-{
-	return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-"
-			       "%02x%02x-%02x%02x%02x%02x%02x%02x",
-			       g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10],
-			       g[11], g[12], g[13], g[14], g[15]);
-}
-
 static void take_hd(const uint8_t *bytes, size_t len, LoadOption *option)
 {
 	struct path_hd hd;
@@ -94,7 +89,7 @@ static void take_hd(const uint8_t *bytes, size_t len, LoadOption *option)
 		return;
 	memcpy(&hd, bytes, sizeof(hd));
 	if (hd.signature_type == SIGNATURE_GUID && !option->partition_uuid)
-		option->partition_uuid = format_guid(hd.signature);
+		option->partition_uuid = guid_to_text(&hd.signature);
 }
 
 /* 10.3.5.4: a path may be cut into several nodes. */
