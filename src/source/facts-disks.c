@@ -5,8 +5,10 @@
  */
 #include "source/facts-disks.h"
 
+#include "base/be.h"
 #include "source/disk-naming.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,12 +39,6 @@ static void source_free(void *data)
 	g_free(source->dev);
 	g_strfreev(source->udev);
 	g_free(source);
-}
-
-/* SCSI and SPC-4: integers are big-endian. */
-static size_t get_be16(const uint8_t *bytes)
-{
-	return (size_t)bytes[0] << 8 | bytes[1];
 }
 
 /* Where the symlink @path leads, by its words; NULL when it is none; owned by the caller. */
@@ -121,22 +117,32 @@ static char *get_udev_text(const Source *source, const char *key)
 	return value ? facts_text((const uint8_t *)value, strlen(value)) : NULL;
 }
 
-/* The page @code (SPC-4, 7.8) behind its head of four bytes; NULL; owned by the caller. */
+/* SPC-4, 7.8: the head of a page of vital product data. */
+struct vpd_head {
+	uint8_t peripheral;
+	uint8_t code;
+	be16 length; /* bytes behind the head */
+};
+static_assert(sizeof(struct vpd_head) == 4, "SPC-4, 7.8");
+
+/* The page @code without its head; NULL; owned by the caller. */
 static uint8_t *read_vpd(const Source *source, const char *name, uint8_t code, size_t *ret_len)
 {
 	g_autofree char *path = g_strdup_printf("%s/%s", source->dir, name);
 	size_t len;
 	g_autofree uint8_t *page =
 	    facts_root_bytes(source->root, path, FACTS_OPTIONAL, VPD_MAX, &len);
+	struct vpd_head head = { 0 };
 
 	if (!page)
 		return NULL;
-	if (len < 4 || page[1] != code || get_be16(page + 2) > len - 4) {
+	memcpy(&head, page, MIN(len, sizeof(head)));
+	if (len < sizeof(head) || head.code != code || be16_get(head.length) > len - sizeof(head)) {
 		facts_note(source->root, path, "%zu bytes are no page 0x%02x", len, code);
 		return NULL;
 	}
-	*ret_len = get_be16(page + 2);
-	return g_memdup2(page + 4, *ret_len + 1);
+	*ret_len = be16_get(head.length);
+	return g_memdup2(page + sizeof(head), *ret_len + 1); /* with the NUL behind it */
 }
 
 char *disk_wwn_normalize(const char *id)

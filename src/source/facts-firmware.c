@@ -2,7 +2,10 @@
 /* Variables are read from efivarfs, which puts four bytes of attributes before each value. */
 #include "source/facts-firmware.h"
 
+#include "base/le.h"
 #include "source/load-option.h"
+
+#include <string.h>
 
 #define EFI_DIR        "sys/firmware/efi"
 #define VARS_DIR       EFI_DIR "/efivars"
@@ -75,14 +78,17 @@ static void read_ordered_entries(const FactsRoot *root, Facts *facts, GHashTable
 {
 	size_t len;
 	g_autofree uint8_t *order = read_variable(root, "BootOrder", FACTS_OPTIONAL, &len);
+	le16 number;
 
 	if (!order)
 		return;
 	if (len % 2 != 0)
 		facts_note(root, VARS_DIR "/BootOrder-" GLOBAL_GUID, "%zu bytes are an odd number",
 			   len);
-	for (size_t i = 0; i + 1 < len; i += 2)
-		read_entry(root, facts, order[i] | (unsigned int)order[i + 1] << 8, seen);
+	for (size_t i = 0; i + sizeof(number) <= len; i += sizeof(number)) {
+		memcpy(&number, order + i, sizeof(number));
+		read_entry(root, facts, le16_get(number), seen);
+	}
 }
 
 /* Those that are not in the order, by number: the firmware's menu offers them still. */
