@@ -1,30 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Old file or new file, never half of one, and no success before the last flush.  The linker
- * puts __wrap_fsync() in place of fsync(): see `wrap` in meson.build.
- */
+/* Old file or new file, never half of one, and no success before the last flush. */
 #include "unit.h"
 
-#include "base/autofd.h"
 #include "base/atomic-file.h"
+#include "base/autofd.h"
+#include "fake-fsync.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int n_fsync, failing_fsync; /* counted from 1; 0: none fails */
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-
-int __wrap_fsync(int fd)
-{
-	if (++n_fsync != failing_fsync)
-		return __real_fsync(fd);
-	errno = EIO;
-	return -1;
-}
 
 /* All of it happens in one new directory. */
 static int enter_directory(void **state)

@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Making and reading the directory of a bundle, and what a hostile medium may have in it.  The
- * linker puts __wrap_fsync() in place of fsync(): see `wrap` in meson.build.
- */
+/* Making and reading the directory of a bundle, and what a hostile medium may have in it. */
 #include "unit.h"
 
 #include "base/autofd.h"
 #include "bundle/bundle.h"
+#include "fake-fsync.h"
 #include "manifest-sample.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int n_fsync, failing_fsync; /* counted from 1; 0: none fails */
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-
-int __wrap_fsync(int fd)
-{
-	if (++n_fsync != failing_fsync)
-		return __real_fsync(fd);
-	errno = EIO;
-	return -1;
-}
 
 static void remove_tree(const char *path)
 {

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Of the files that the fuzz targets replay, valid-* must be accepted, and the others refused. */
-#include "unit.h"
+/* What the fuzz targets of this room replay. */
+#include "corpus.h"
 
 #include "source/facts-dmi.h"
 #include "source/facts-nics.h"
 #include "source/load-option.h"
-
-typedef bool (*accept_fn)(const uint8_t *bytes, size_t len, GError **error);
 
 static bool accept_dmi(const uint8_t *bytes, size_t len, GError **error)
 {
@@ -35,43 +33,19 @@ static bool accept_netlink(const uint8_t *bytes, size_t len, GError **error)
 	       nics_reader_routes(reader, bytes, len, error);
 }
 
-static void check(const char *name, accept_fn accept)
-{
-	g_autofree char *folder =
-	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus", name, NULL);
-	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-	const char *file;
-	int valid = 0;
-
-	assert_non_null(dir);
-	while ((file = g_dir_read_name(dir))) {
-		g_autofree char *path = g_build_filename(folder, file, NULL);
-		g_autofree char *bytes = NULL;
-		g_autoptr(GError) error = NULL;
-		size_t len;
-		bool want = g_str_has_prefix(file, "valid-");
-
-		assert_true(g_file_get_contents(path, &bytes, &len, NULL));
-		if (accept((const uint8_t *)bytes, len, &error) != want)
-			fail_msg("%s/%s: %s", name, file, error ? error->message : "accepted");
-		valid += want;
-	}
-	assert_true(valid > 0);
-}
-
 static void test_dmi(void **state)
 {
-	check("dmi", accept_dmi);
+	check_corpus("dmi", accept_dmi);
 }
 
 static void test_load_option(void **state)
 {
-	check("load-option", accept_load_option);
+	check_corpus("load-option", accept_load_option);
 }
 
 static void test_netlink(void **state)
 {
-	check("netlink", accept_netlink);
+	check_corpus("netlink", accept_netlink);
 }
 
 int main(void)

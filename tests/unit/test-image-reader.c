@@ -9,6 +9,7 @@
 #include "base/autofd.h"
 #include "base/be.h"
 #include "base/io.h"
+#include "corpus.h"
 #include "image/compress.h"
 #include "image/image-reader.h"
 
@@ -535,6 +536,21 @@ static void test_sparse(void **state)
 	assert_ok(image_reader_check(reader, &error), error);
 }
 
+static bool accept_image(const uint8_t *bytes, size_t len, GError **error)
+{
+	autofd int fd = memfd_create("image", MFD_CLOEXEC);
+	g_autoptr(ImageReader) reader = NULL;
+
+	assert_int_equal(write(fd, bytes, len), len);
+	reader = image_reader_new(fd, "image", error);
+	return reader && image_reader_check(reader, error);
+}
+
+static void test_corpus(void **state)
+{
+	check_corpus("image-reader", accept_image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_unsound),     cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_frames),      cmocka_unit_test(test_zlib),
 		cmocka_unit_test(test_far_cluster), cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_corpus),
 	};
 
 	return cmocka_run_group_tests_name("image-reader", tests, NULL, NULL);
