@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/guid.h"
 #include "base/le.h"
+#include "map/partition-gpt-priv.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -49,8 +50,8 @@ struct gpt_entry {
 };
 static_assert(sizeof(struct gpt_entry) == ENTRY_SIZE_MIN, "UEFI 2.10, table 5-6");
 
-/* CRC-32 as in IEEE 802.3, bit by bit: a header and 16 KiB, once a disk. */
-static uint32_t crc32_of(const uint8_t *data, size_t len)
+/* Bit by bit: a header and 16 KiB, once a disk. */
+uint32_t gpt_crc32(const uint8_t *data, size_t len)
 {
 	uint32_t crc = UINT32_MAX;
 
@@ -92,7 +93,7 @@ static bool check_header(const struct volume *disk, uint64_t lba, uint64_t secto
 	if (le32_get(header->revision) != GPT_REVISION ||
 	    le32_get(header->header_size) != GPT_HEADER_SIZE)
 		wrong = "an unknown revision or size";
-	else if (crc32_of((const uint8_t *)&copy, sizeof(copy)) != le32_get(header->header_crc))
+	else if (gpt_crc32((const uint8_t *)&copy, sizeof(copy)) != le32_get(header->header_crc))
 		wrong = "a wrong checksum";
 	else if (le64_get(header->my_lba) != lba)
 		wrong = "the number of another sector";
@@ -148,7 +149,7 @@ static bool read_entries(PartitionTable *table, const struct volume *disk,
 
 	if (!volume_read(disk, where.offset, entries, where.length, error))
 		return false;
-	if (crc32_of(entries, where.length) != le32_get(header->entries_crc)) {
+	if (gpt_crc32(entries, where.length) != le32_get(header->entries_crc)) {
 		damaged(error, disk, lba, "entries with a wrong checksum");
 		return false;
 	}

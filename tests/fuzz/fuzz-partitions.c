@@ -5,21 +5,10 @@
  */
 #include "fuzz-volume.h"
 
+#include "map/partition-gpt-priv.h"
 #include "map/partition-table.h"
 
 #include <string.h>
-
-static uint32_t crc32_of(const uint8_t *data, size_t len)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= data[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-	}
-	return ~crc;
-}
 
 static void put32(uint8_t *at, uint32_t value)
 {
@@ -34,9 +23,9 @@ static void mend_gpt(uint8_t *data, size_t size, size_t sector)
 
 	if (size < 2 * sector + 128 * 128 || memcmp(header, "EFI PART", 8) != 0)
 		return;
-	put32(header + 88, crc32_of(data + 2 * sector, 128 * 128));
+	put32(header + 88, gpt_crc32(data + 2 * sector, 128 * 128));
 	put32(header + 16, 0);
-	put32(header + 16, crc32_of(header, 92));
+	put32(header + 16, gpt_crc32(header, 92));
 }
 
 static void check(const PartitionTable *table)
