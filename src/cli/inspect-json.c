@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* inspect for machines: docs/inspect.md describes every member. */
+/* inspect for machines: docs/json.md describes every member. */
 #include "cli/inspect-print.h"
 
 #include "source/facts-json.h"
