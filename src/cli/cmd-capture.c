@@ -43,17 +43,31 @@ static bool parse_compress(const char *text, int *ret_level, GError **error)
 	return true;
 }
 
-/* The disks of the default set, and words about those that are left out; owned by the caller. */
-static char **choose_disks(const Facts *facts, Display *display, GError **error)
+static void warn_left_out(const struct disk_choice *choice, Display *display)
 {
-	g_autoptr(GPtrArray) choices = disk_choice_default(facts);
+	const char *how = choice->is_medium ? "choose a target that lies elsewhere"
+					    : "name all disks that you want";
+	g_autofree char *text = g_strdup_printf("%s is left out: %s; to carry it, %s",
+						choice->disk->path, choice->reason, how);
+
+	if (!display->quiet)
+		display_warn(text, display);
+}
+
+/* The disks of the default set, and words about those that are left out; owned by the caller. */
+static char **choose_disks(const Facts *facts, const char *target, Display *display, GError **error)
+{
+	g_autoptr(DeviceStack) medium = device_stack_below(target, error);
 	g_autoptr(GStrvBuilder) taken = g_strv_builder_new();
 	g_autoptr(GString) left = g_string_new(NULL);
+	g_autoptr(GPtrArray) choices = NULL;
 	bool any = false;
 
+	if (!medium)
+		return NULL;
+	choices = disk_choice_default(facts, medium);
 	for (unsigned int i = 0; i < choices->len; i++) {
 		const struct disk_choice *choice = g_ptr_array_index(choices, i);
-		g_autofree char *text = NULL;
 
 		if (choice->taken) {
 			g_strv_builder_add(taken, choice->disk->path);
@@ -62,11 +76,7 @@ static char **choose_disks(const Facts *facts, Display *display, GError **error)
 		}
 		g_string_append_printf(left, "%s%s (%s)", left->len ? ", " : "", choice->disk->path,
 				       choice->reason);
-		text =
-		    g_strdup_printf("%s is left out: %s; to carry it, name all disks that you want",
-				    choice->disk->path, choice->reason);
-		if (!display->quiet)
-			display_warn(text, display);
+		warn_left_out(choice, display);
 	}
 	if (!any) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
@@ -140,7 +150,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 	interrupt_catch();
 	display_init(&display, common->quiet);
 	if (!disks[0]) {
-		chosen = choose_disks(facts, &display, error);
+		chosen = choose_disks(facts, options->target, &display, error);
 		if (!chosen)
 			return false;
 		disks = chosen;

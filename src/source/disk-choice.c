@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* First what a disk is, then where it is, then whether it was taken already under another name. */
+/*
+ * First what a disk is, then where it is, then whether it is the medium, then whether it was taken
+ * already under another name.
+ */
 #include "source/disk-choice.h"
 
 #include <string.h>
@@ -71,7 +74,7 @@ static char *find_twin(const GPtrArray *choices, const struct facts_disk *disk)
 	return NULL;
 }
 
-GPtrArray *disk_choice_default(const Facts *facts)
+GPtrArray *disk_choice_default(const Facts *facts, const DeviceStack *medium)
 {
 	GPtrArray *choices = g_ptr_array_new_with_free_func(choice_free);
 
@@ -80,6 +83,10 @@ GPtrArray *disk_choice_default(const Facts *facts)
 
 		choice->disk = g_ptr_array_index(facts->disks, i);
 		choice->reason = g_strdup(get_reason(choice->disk));
+		if (!choice->reason && device_stack_has(medium, choice->disk->path)) {
+			choice->is_medium = true;
+			choice->reason = g_strdup("the target lies on it");
+		}
 		if (!choice->reason)
 			choice->reason = find_twin(choices, choice->disk);
 		choice->taken = !choice->reason;

@@ -5,6 +5,8 @@
 #include "source/disk-choice.h"
 #include "source/disk-naming.h"
 
+#include <unistd.h>
+
 #define GIB (UINT64_C(1) << 30)
 
 struct row {
@@ -19,6 +21,7 @@ static void check(const struct row *rows, size_t n)
 {
 	g_autoptr(Facts) facts = facts_new();
 	g_autoptr(GPtrArray) choices = NULL;
+	g_autoptr(DeviceStack) medium = device_stack_below("/proc/self", NULL); /* on no disk */
 
 	for (size_t i = 0; i < n; i++) {
 		struct facts_disk *disk = facts_add_disk(facts);
@@ -33,7 +36,7 @@ static void check(const struct row *rows, size_t n)
 		disk->size = rows[i].size;
 	}
 
-	choices = disk_choice_default(facts);
+	choices = disk_choice_default(facts, medium);
 	assert_int_equal(choices->len, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct disk_choice *choice = g_ptr_array_index(choices, i);
@@ -106,11 +109,52 @@ static void test_twins(void **state)
 	check(rows, G_N_ELEMENTS(rows));
 }
 
+static void add_disk(Facts *facts, const char *path, const char *transport)
+{
+	struct facts_disk *disk = facts_add_disk(facts);
+
+	disk->path = g_strdup(path);
+	disk->kind = g_strdup("disk");
+	disk->transport = g_strdup(transport);
+	disk->size = GIB;
+}
+
+/* A file stands in for the disk that the target lies on. */
+static void test_medium(void **state)
+{
+	g_autofree char *file = g_build_filename(g_get_tmp_dir(), "wherry-XXXXXX", NULL);
+	g_autoptr(GPtrArray) choices = NULL;
+	g_autoptr(DeviceStack) medium = NULL;
+	g_autoptr(Facts) facts = facts_new();
+	const struct disk_choice *choice;
+	int fd = g_mkstemp(file);
+
+	assert_true(fd >= 0);
+	add_disk(facts, "/dev/nonexistent", "sata");
+	add_disk(facts, file, "sata");
+	add_disk(facts, file, "usb");
+	medium = device_stack_below(file, NULL);
+	choices = disk_choice_default(facts, medium);
+	(void)unlink(file);
+	(void)close(fd);
+
+	choice = g_ptr_array_index(choices, 0);
+	assert_true(choice->taken);
+	choice = g_ptr_array_index(choices, 1);
+	assert_false(choice->taken);
+	assert_true(choice->is_medium);
+	assert_string_equal(choice->reason, "the target lies on it");
+	choice = g_ptr_array_index(choices, 2);
+	assert_false(choice->is_medium);
+	assert_string_equal(choice->reason, "behind USB");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_twins),
+		cmocka_unit_test(test_medium),
 	};
 
 	return cmocka_run_group_tests_name("disk-choice", tests, NULL, NULL);
