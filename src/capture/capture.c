@@ -105,6 +105,8 @@ static Manifest *start_manifest(const Facts *facts, const struct capture_options
 	manifest->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
 	manifest->tool = g_strdup("wherry " WHERRY_VERSION);
 	machine_describe(facts, disks, manifest);
+	for (size_t i = 0; options->left_out && options->left_out[i]; i++)
+		options->warn(options->left_out[i], options->userdata);
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
 		options->warn(g_ptr_array_index(manifest->warnings, i), options->userdata);
 	return manifest;
@@ -127,9 +129,12 @@ static bool check_manifest(const Manifest *manifest, GError **error)
 	return again != NULL;
 }
 
-static void log_plan(CaptureLog *log, const Manifest *manifest)
+static void log_plan(CaptureLog *log, const struct capture_options *options,
+		     const Manifest *manifest)
 {
 	capture_log_add(log, "%s captures '%s', %s", manifest->tool, manifest->name, manifest->id);
+	for (size_t i = 0; options->left_out && options->left_out[i]; i++)
+		capture_log_add(log, "%s", options->left_out[i]);
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
 		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 
@@ -221,7 +226,7 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 
 	if (!log)
 		return false;
-	log_plan(log, manifest);
+	log_plan(log, options, manifest);
 	if (!copy_all(options, bundle, disks, manifest, log, error) ||
 	    !write_domain(bundle, manifest, error))
 		return false;

@@ -18,10 +18,11 @@
 #define CAPTURE_LEVEL_DEFAULT 1
 
 struct capture_options {
-	const char *target;       /* a directory on the medium */
-	const char *name;         /* of the bundle */
-	const char *const *disks; /* block devices or raw images, at least one; NULL ends */
-	int level;                /* of zstd, or CAPTURE_LEVEL_NONE */
+	const char *target;          /* a directory on the medium */
+	const char *name;            /* of the bundle */
+	const char *const *disks;    /* block devices or raw images, at least one; NULL ends */
+	const char *const *left_out; /* words on each disk that is not carried; NULL: none */
+	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE */
 	progress_fn progress;
 	void (*warn)(const char *text, void *userdata); /* what the user should know at once */
 	void (*say)(const char *text, void *userdata);  /* each line of the log; NULL: not asked */

@@ -43,23 +43,22 @@ static bool parse_compress(const char *text, int *ret_level, GError **error)
 	return true;
 }
 
-static void warn_left_out(const struct disk_choice *choice, Display *display)
+/* "/dev/sdb is left out: ..."; owned by the caller. */
+static char *describe_left_out(const struct disk_choice *choice)
 {
-	const char *how = choice->is_medium ? "choose a target that lies elsewhere"
-					    : "name all disks that you want";
-	g_autofree char *text = g_strdup_printf("%s is left out: %s; to carry it, %s",
-						choice->disk->path, choice->reason, how);
-
-	if (!display->quiet)
-		display_warn(text, display);
+	return g_strdup_printf("%s is left out: %s; to carry it, %s", choice->disk->path,
+			       choice->reason,
+			       choice->is_medium ? "choose a target that lies elsewhere"
+						 : "name all disks that you want");
 }
 
-/* The disks of the default set, and words about those that are left out; owned by the caller. */
-static char **choose_disks(const Facts *facts, const char *target, Display *display, GError **error)
+/* The disks of the default set and, in @ret_left_out, words on each other one; owned. */
+static char **choose_disks(const Facts *facts, const char *target, char ***ret_left_out,
+			   GError **error)
 {
 	g_autoptr(DeviceStack) medium = device_stack_below(target, error);
-	g_autoptr(GStrvBuilder) taken = g_strv_builder_new();
-	g_autoptr(GString) left = g_string_new(NULL);
+	g_autoptr(GStrvBuilder) taken = g_strv_builder_new(), left_out = g_strv_builder_new();
+	g_autoptr(GString) reasons = g_string_new(NULL);
 	g_autoptr(GPtrArray) choices = NULL;
 	bool any = false;
 
@@ -68,22 +67,25 @@ static char **choose_disks(const Facts *facts, const char *target, Display *disp
 	choices = disk_choice_default(facts, medium);
 	for (unsigned int i = 0; i < choices->len; i++) {
 		const struct disk_choice *choice = g_ptr_array_index(choices, i);
+		g_autofree char *text = NULL;
 
 		if (choice->taken) {
 			g_strv_builder_add(taken, choice->disk->path);
 			any = true;
 			continue;
 		}
-		g_string_append_printf(left, "%s%s (%s)", left->len ? ", " : "", choice->disk->path,
-				       choice->reason);
-		warn_left_out(choice, display);
+		text = describe_left_out(choice);
+		g_strv_builder_add(left_out, text);
+		g_string_append_printf(reasons, "%s%s (%s)", reasons->len ? ", " : "",
+				       choice->disk->path, choice->reason);
 	}
 	if (!any) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
 			    "no disk to capture; left out: %s; name the disks that you want",
-			    left->len ? left->str : "none, for none was found");
+			    reasons->len ? reasons->str : "none, for none was found");
 		return NULL;
 	}
+	*ret_left_out = g_strv_builder_end(left_out);
 	return g_strv_builder_end(taken);
 }
 
@@ -140,7 +142,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 	g_autofree char *own_name = NULL, *bundle = NULL;
 	int64_t started = g_get_monotonic_time();
 	g_autoptr(Manifest) manifest = NULL;
-	g_auto(GStrv) chosen = NULL;
+	g_auto(GStrv) chosen = NULL, left_out = NULL;
 	g_auto(Display) display = { 0 };
 	g_autoptr(Facts) facts = machine_facts(error);
 	double seconds;
@@ -150,7 +152,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 	interrupt_catch();
 	display_init(&display, common->quiet);
 	if (!disks[0]) {
-		chosen = choose_disks(facts, options->target, &display, error);
+		chosen = choose_disks(facts, options->target, &left_out, error);
 		if (!chosen)
 			return false;
 		disks = chosen;
@@ -158,6 +160,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 	own_name = name ? g_strdup(name) : default_name(facts);
 	options->name = own_name;
 	options->disks = (const char *const *)disks;
+	options->left_out = (const char *const *)left_out;
 	options->progress = display_progress;
 	options->warn = display_warn;
 	options->say = common->verbose ? display_say : NULL;

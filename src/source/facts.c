@@ -139,7 +139,8 @@ Facts *facts_read(const char *root_path, GError **error)
 		return NULL;
 
 	facts->hostname = facts_root_text(&root, "proc/sys/kernel/hostname", FACTS_EXPECTED);
-	if (g_strcmp0(facts->hostname, "(none)") == 0) /* the kernel's word while nobody has set it */
+	if (g_strcmp0(facts->hostname, "(none)") ==
+	    0) /* the kernel's word while nobody has set it */
 		g_clear_pointer(&facts->hostname, g_free);
 	facts_read_dmi(&root, facts);
 	facts_read_firmware(&root, facts);
