@@ -390,7 +390,8 @@ static json_t *load(const char *text, size_t len, GError **error)
 	words = manifest_clean_text(why.text); /* it quotes the file */
 	if (json_error_code(&why) == json_error_stack_overflow)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    MANIFEST_FILE " is nested too deep: line %d", why.line);
+			    MANIFEST_FILE " is nested too deep: more than %d levels at line %d",
+			    JSON_PARSER_MAX_DEPTH, why.line);
 	else
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 			    MANIFEST_FILE " is no JSON: line %d: %s", why.line, words);

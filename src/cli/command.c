@@ -76,7 +76,7 @@ int command_parse(const struct command *command, const GOptionEntry *options, in
 	int help = false;
 	const GOptionEntry shared[] = {
 		option_flag("json", 0, &common->json, "print the result as one JSON object"),
-		option_flag("quiet", 'q', &common->quiet, "no progress, only errors"),
+		option_flag("quiet", 'q', &common->quiet, "no progress, only warnings and errors"),
 		option_flag("verbose", 'v', &common->verbose, "say more about each step"),
 		option_value("debug", &debug, "trace these parts on stderr: map, image, all ...",
 			     "TOPIC,..."),

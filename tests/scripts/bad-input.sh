@@ -195,7 +195,7 @@ edit ()
 
 nest ()
 {
-    { head -c 100000 < <(yes '[' | tr -d '\n'); } > bundle/machine.json
+    head -c 100000 /dev/zero | tr '\0' '[' > bundle/machine.json
 }
 
 big ()
@@ -226,8 +226,8 @@ altered 1 "'bundle' is incomplete" rm bundle/machine.json
 altered 1 "newer" edit 's/"schema": 1/"schema": 2/'
 altered 3 "machine.json" sed -i 1d bundle/machine.json
 altered 3 "no JSON" sed -i '1s/.*/not this/' bundle/machine.json
-altered 3 "machine.json" nest
-altered 3 "machine.json" big
+altered 3 "machine.json is nested too deep: more than 2048 levels" nest
+altered 3 "machine.json' has 20971520 bytes, more than 16777216" big
 altered 3 "/etc/passwd" edit 's/"image": "disk-0.qcow2"/"image": "\/etc\/passwd"/'
 altered 3 "../disk-0.sums" edit 's/"sums": "disk-0.sums"/"sums": "..\/disk-0.sums"/'
 altered 3 "../domain.xml" edit 's/"name": "domain.xml"/"name": "..\/domain.xml"/'
@@ -242,9 +242,9 @@ altered 3 "'disk-0.qcow2' has 65536 bytes, but" truncate -s 64k bundle/disk-0.qc
 altered 3 "'disk-0.qcow2' has" truncate -s +64k bundle/disk-0.qcow2
 altered 3 "backing file" header 8 00000000000000680000000a
 altered 3 "external data file" header 72 000000000000000c
-altered 3 "disk-0.qcow2" header 24 7fffffffffffffff
-altered 3 "disk-0.qcow2" header 24 0000000100000000
-altered 3 "size" edit 's/"size": 8388608/"size": 9223372036854775807/'
+altered 3 "'disk-0.qcow2': a disk of 9223372036854775807 bytes is not" header 24 7fffffffffffffff
+altered 3 "an L1 table of 1 entries for a disk of 4294967296 bytes" header 24 0000000100000000
+altered 3 "disks[0].size is 9223372036854775807, not from 1 to" edit 's/"size": 8388608/"size": 9223372036854775807/'
 altered 3 "disk-0" edit 's/"size": 8388608/"size": 8389120/'
 altered 0 "" true 2>/dev/null || "$PROGRAM" verify --quiet bundle > /dev/null
 refused 1 "nowhere" "$PROGRAM" verify nowhere
