@@ -91,8 +91,9 @@ bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GErr
 		}
 		if (n == 0) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-				    "%s: ended at %" PRIu64 " of %" PRIu64 " bytes", dev->name,
-				    offset, dev->size);
+				    "%s: ended at %" PRIu64 " of %" PRIu64
+				    " bytes: it has shrunk, or is gone",
+				    dev->name, offset, dev->size);
 			return false;
 		}
 		to += n;
