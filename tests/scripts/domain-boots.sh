@@ -194,6 +194,8 @@ for machine in q35 pc; do
     is_valid kvm $machine bios virtio 512 30 30
 done
 is_valid kvm q35 secure virtio-scsi 4096 2 1
+# SeaBIOS starts from no such disk, but a machine may have one beside the disk that it starts from.
+is_valid qemu q35 bios virtio-scsi 4096 2 0
 
 cat > matrix <<-END
 	ok bios q35 bios sata 512 1
@@ -213,7 +215,9 @@ cat > matrix <<-END
 	off signed q35 uefi virtio-scsi 4096 1
 	off signed pc uefi sata 512 1
 	on signed q35 secure sata 512 1
+	on signed q35 secure virtio 512 1
 	on signed q35 secure virtio-scsi 512 1
+	on signed q35 secure virtio-scsi 4096 1
 	refused unsigned q35 secure sata 512 1
 	ok unsigned q35 uefi sata 512 1
 END

@@ -38,3 +38,15 @@ script -qec "$PROGRAM capture --to to --name terminal disk" /dev/null > typescri
 grep -q $'\r\033\\[Kcopying disk: 2.9 MiB of 2.9 MiB; all: 100 % of 2.9 MiB' typescript ||
     fail "$(cat -v typescript)"
 [ "$(grep -c 'copying' typescript)" -eq 1 ] || fail "more than one line: $(cat -v typescript)"
+
+# Of each disk and of all: bytes in use, done and in total; rate and time left once a second is over.
+# At this level it lasts some seconds.
+head -c 15000000 /dev/urandom | base64 > first
+cp first second
+script -qec "$PROGRAM capture --compress zstd:19 --to to --name two first second" /dev/null \
+    > typescript < /dev/null
+tr '\r' '\n' < typescript > lines
+for line in 'first: [0-9.]+ [KM]iB of 19.3 MiB; all: [0-9]+ % of 38.6 MiB' \
+    'second: [0-9.]+ [KM]iB of 19.3 MiB; all: [0-9]+ % of 38.6 MiB, [0-9.]+ MiB/s, [0-9]+ s left'; do
+    grep -qE "copying $line" lines || fail "no '$line' in: $(cat -v lines)"
+done

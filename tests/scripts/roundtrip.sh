@@ -33,10 +33,10 @@ random_bytes ()
     head -c "$1" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass "pass:$2" -nosalt
 }
 
-# garbage_bytes COUNT.  Not a pipe: the end of `yes` by its signal is no failure.
+# garbage_bytes COUNT.  The end of `yes` by its signal is no failure.
 garbage_bytes ()
 {
-    head -c "$1" < <(yes "$garbage")
+    { yes "$garbage" 2>/dev/null || true; } | head -c "$1"
 }
 
 # A tree with an empty file, small and large ones, one with a hole, a deep folder.
