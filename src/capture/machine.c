@@ -98,8 +98,54 @@ static void describe_memory(const Facts *facts, Manifest *manifest)
 	manifest->memory = (bytes + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT;
 }
 
-static void describe_nics(const Facts *facts, Manifest *manifest)
+/* libblkid's names of what only Linux puts on a disk. */
+static const char *const linux_contents[] = {
+	"ext2",        "ext3",        "ext4",
+	"xfs",         "btrfs",       "swap",
+	"swsuspend",   "LVM2_member", "linux_raid_member",
+	"crypto_LUKS", NULL,
+};
+
+static bool holds_linux(const GPtrArray *disks)
 {
+	for (unsigned int i = 0; i < disks->len; i++) {
+		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+
+		for (unsigned int j = 0; j < disk->map->volumes->len; j++) {
+			const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, j);
+
+			if (volume->content && g_strv_contains(linux_contents, volume->content))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * What the system surely has a driver for: that of the source's own NIC where QEMU has such a one;
+ * virtio if it is Linux, which has had that since 2.6.25; else what most systems have.
+ */
+static const char *choose_nic_model(const char *driver, bool is_linux)
+{
+	static const struct {
+		const char *driver, *model;
+	} same[] = {
+		{ "virtio_net", "virtio" },
+		{ "e1000", "e1000" },
+		{ "e1000e", "e1000e" },
+		{ "8139cp", "rtl8139" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(same); i++)
+		if (g_strcmp0(driver, same[i].driver) == 0)
+			return same[i].model;
+	return is_linux ? "virtio" : "e1000e";
+}
+
+static void describe_nics(const Facts *facts, const GPtrArray *disks, Manifest *manifest)
+{
+	bool is_linux = holds_linux(disks);
+
 	for (unsigned int i = 0; i < facts->nics->len; i++) {
 		const struct facts_nic *nic = g_ptr_array_index(facts->nics, i);
 		struct manifest_nic *vm_nic;
@@ -109,13 +155,7 @@ static void describe_nics(const Facts *facts, Manifest *manifest)
 		vm_nic = manifest_add_nic(manifest);
 		vm_nic->name = g_strdup(nic->name);
 		vm_nic->mac = g_strdup(nic->permanent_mac);
-		/* A driver that the system has for certain; e1000e is in all since about 2008. */
-		if (g_strcmp0(nic->driver, "virtio_net") == 0)
-			vm_nic->model = g_strdup("virtio");
-		else if (g_strcmp0(nic->driver, "e1000") == 0)
-			vm_nic->model = g_strdup("e1000");
-		else
-			vm_nic->model = g_strdup("e1000e");
+		vm_nic->model = g_strdup(choose_nic_model(nic->driver, is_linux));
 	}
 }
 
@@ -213,7 +253,7 @@ void machine_describe(const Facts *facts, const GPtrArray *disks, Manifest *mani
 	manifest->facts = facts_to_json(facts);
 	describe_memory(facts, manifest);
 	describe_firmware(facts, disks, manifest);
-	describe_nics(facts, manifest);
+	describe_nics(facts, disks, manifest);
 	for (unsigned int i = 0; i < disks->len; i++)
 		describe_disk(facts, g_ptr_array_index(disks, i), manifest);
 	describe_boot_order(facts, disks, manifest);

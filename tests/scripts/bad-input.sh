@@ -41,6 +41,21 @@ refused ()
     [ -z "$(ls -A to)" ] || fail "'$*': left $(ls to)"
 }
 
+# larger FILE BYTES
+larger ()
+{
+    [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt "$2" ]
+}
+
+# wait_until CMD...: at most a minute, for it comes at once or never.
+wait_until ()
+{
+    local deadline=$((SECONDS + 60))
+    until "$@"; do
+        [ $SECONDS -lt $deadline ] || fail "never: $*; $(cat stderr)"
+    done
+}
+
 capture=("$PROGRAM" capture --quiet --name bad --to to)
 mkdir to
 truncate -s 8M disk
@@ -121,7 +136,7 @@ umount small
 mkdir shrunk
 "$PROGRAM" capture --quiet --to shrunk --name bad full > stdout 2> stderr &
 pid=$!
-until [ "$(stat -c %s shrunk/wherry/bad/disk-0.qcow2 2>/dev/null || echo 0)" -gt 0 ]; do :; done
+wait_until larger shrunk/wherry/bad/disk-0.qcow2 0
 truncate -s $((63 * mib)) full
 r=0
 wait $pid || r=$?
@@ -134,13 +149,13 @@ mkdir gone
 nbdkit -f --filter=delay -U nbd.sock memory 64M rdelay=5ms > nbdkit.log 2>&1 &
 nbdkit=$!
 pids+=("$nbdkit")
-until [ -S nbd.sock ]; do sleep 0.1; done
+wait_until [ -S nbd.sock ]
 nbdfuse nbd --unix nbd.sock > nbdfuse.log 2>&1 &
 pids+=($!)
-until [ "$(stat -c %s nbd)" -eq $((64 * mib)) ]; do sleep 0.1; done
+wait_until larger nbd $((64 * mib - 1))
 "$PROGRAM" capture --quiet --to gone --name bad nbd > stdout 2> stderr &
 pid=$!
-until [ -e gone/wherry/bad/disk-0.sums ]; do :; done
+wait_until [ -e gone/wherry/bad/disk-0.sums ]
 kill -KILL "$nbdkit"
 r=0
 wait $pid || r=$?
@@ -154,7 +169,7 @@ mkdir stopped
 truncate -s 64M full
 "$PROGRAM" capture --quiet --to stopped --name bad full > stdout 2> stderr &
 pid=$!
-until [ -e stopped/wherry/bad/disk-0.sums ]; do :; done
+wait_until [ -e stopped/wherry/bad/disk-0.sums ]
 kill -INT $pid
 r=0
 wait $pid || r=$?

@@ -138,19 +138,19 @@ static void test_nics(void **state)
 {
 	static const struct {
 		const char *kind, *mac, *driver;
-		const char *want; /* the model; NULL: not a NIC of the VM */
+		const char *want;       /* the model; NULL: not a NIC of the VM */
+		const char *want_linux; /* the same when the disks show that it is Linux */
 	} cases[] = {
-		{ "ethernet", "52:54:00:00:00:01", "ixgbe", "e1000e" },
+		{ "ethernet", "52:54:00:00:00:01", "ixgbe", "e1000e", "virtio" },
 		{ "bond", "52:54:00:00:00:01", NULL, NULL },
 		{ "ethernet", NULL, "dummy", NULL },
-		{ "ethernet", "52:54:00:00:00:02", "virtio_net", "virtio" },
-		{ "ethernet", "52:54:00:00:00:03", "e1000", "e1000" },
-		{ "ethernet", "52:54:00:00:00:04", NULL, "e1000e" },
+		{ "ethernet", "52:54:00:00:00:02", "virtio_net", "virtio", "virtio" },
+		{ "ethernet", "52:54:00:00:00:03", "e1000", "e1000", "e1000" },
+		{ "ethernet", "52:54:00:00:00:04", NULL, "e1000e", "virtio" },
 	};
 	g_autoptr(GPtrArray) disks = g_ptr_array_new_with_free_func(disk_free);
-	g_autoptr(Manifest) manifest = manifest_new();
 	g_autoptr(Facts) facts = facts_new();
-	unsigned int n = 0;
+	struct plan_disk *disk = add_disk(disks, "/dev/sda");
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		struct facts_nic *nic = facts_add_nic(facts);
@@ -159,18 +159,29 @@ static void test_nics(void **state)
 		nic->permanent_mac = g_strdup(cases[i].mac);
 		nic->driver = g_strdup(cases[i].driver);
 	}
-	machine_describe(facts, disks, manifest);
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		const struct manifest_nic *nic;
+	for (int is_linux = 0; is_linux < 2; is_linux++) {
+		g_autoptr(Manifest) manifest = manifest_new();
+		unsigned int n = 0;
 
-		if (!cases[i].want)
-			continue;
-		assert_true(n < manifest->nics->len);
-		nic = g_ptr_array_index(manifest->nics, n++);
-		assert_string_equal(nic->mac, cases[i].mac);
-		assert_string_equal(nic->model, cases[i].want);
+		if (is_linux) {
+			add_volume(disk, "0x83", NULL);
+			((struct map_volume *)g_ptr_array_index(disk->map->volumes, 1))->content =
+			    g_strdup("xfs");
+		}
+		machine_describe(facts, disks, manifest);
+		for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+			const struct manifest_nic *nic;
+
+			if (!cases[i].want)
+				continue;
+			assert_true(n < manifest->nics->len);
+			nic = g_ptr_array_index(manifest->nics, n++);
+			assert_string_equal(nic->mac, cases[i].mac);
+			assert_string_equal(nic->model,
+					    is_linux ? cases[i].want_linux : cases[i].want);
+		}
+		assert_int_equal(manifest->nics->len, n);
 	}
-	assert_int_equal(manifest->nics->len, n);
 }
 
 static void add_entry(Facts *facts, const char *partition)
