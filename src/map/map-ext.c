@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ext2, ext3 and ext4 that were cleanly unmounted: the block bitmaps, read by libext2fs through an
- * io_manager that knows no way to write.
+ * ext2, ext3 and ext4 that were cleanly unmounted: the block bitmaps, read by libext2fs group by
+ * group, through an io_manager that knows no way to write.
  *
  * The layout is that of the kernel's Documentation/filesystems/ext4/.  libext2fs refuses unknown
  * features and wrong checksums; that the bitmap of every group agrees with the count in its
@@ -14,6 +14,7 @@
 #include <ext2fs/ext2fs.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* More group descriptors than this are no filesystem that anybody made. */
 #define MAX_DESCRIPTOR_BYTES (UINT64_C(64) << 20)
@@ -176,90 +177,144 @@ static bool check_clean(const ExtFilesystem *fs, GError **error)
 	return false;
 }
 
-/*
- * The first block in [@from, @last] that is free (@free) or in use, by the bitmap; @last + 1 when
- * there is none.
- */
-static bool find_block(const ExtFilesystem *fs, bool is_free, blk64_t from, blk64_t last,
-		       blk64_t *ret, GError **error)
-{
-	errcode_t code;
+/* One bit for each cluster of a group, as on the disk. */
+struct group_bitmap {
+	uint8_t *bits;  /* a block of them; owned */
+	blk64_t first;  /* the first block of the group ... */
+	blk64_t last;   /* ... and its last */
+	uint32_t count; /* of clusters */
+};
 
-	if (is_free)
-		code = ext2fs_find_first_zero_block_bitmap2(fs->block_map, from, last, ret);
-	else
-		code = ext2fs_find_first_set_block_bitmap2(fs->block_map, from, last, ret);
-	if (code == ENOENT) {
-		*ret = last + 1;
-		return true;
-	}
-	if (code) {
-		set_error(error, code, "whose block bitmap cannot be searched");
-		return false;
-	}
-	return true;
+static bool get_bit(const struct group_bitmap *bitmap, uint32_t i)
+{
+	return bitmap->bits[i / 8] & 1u << i % 8;
 }
 
-/* Add the used blocks of group @group; @ret_free: how many clusters lie between them. */
-static bool walk_group(ExtFilesystem *fs, dgrp_t group, const struct volume *volume, UsedMap *used,
-		       int64_t *ret_free, GError **error)
+/* Mark [@start, @start + @count) as in use, as far as it lies in the group. */
+static void set_blocks(const ExtFilesystem *fs, struct group_bitmap *bitmap, blk64_t start,
+		       blk64_t count)
 {
-	blk64_t at = ext2fs_group_first_block2(fs, group);
-	blk64_t last = ext2fs_group_last_block2(fs, group);
-	blk64_t ratio = (blk64_t)1 << fs->cluster_ratio_bits, gap, next;
-	int64_t n_free = 0;
+	for (blk64_t block = start; block < start + count; block++) {
+		uint32_t i;
 
-	for (; at <= last; at = next) { /* ends: each round is behind the one before */
-		if (!find_block(fs, true, at, last, &gap, error))
-			return false;
-		used_map_add(used, volume->offset + at * fs->blocksize, (gap - at) * fs->blocksize);
-		next = gap;
-		if (gap > last)
-			break;
-		if (!find_block(fs, false, gap, last, &next, error))
-			return false;
-		n_free += (int64_t)((next - gap + ratio - 1) >> fs->cluster_ratio_bits);
+		if (block < bitmap->first || block > bitmap->last)
+			continue;
+		i = (uint32_t)((block - bitmap->first) >> fs->cluster_ratio_bits);
+		bitmap->bits[i / 8] |= (uint8_t)(1u << i % 8);
 	}
-	*ret_free = n_free;
-	return true;
 }
 
-/* Whether [@first, @first + @count) is in use by the bitmap. */
-static bool all_in_use(const ExtFilesystem *fs, blk64_t first, blk64_t count)
-{
-	blk64_t found;
-
-	return count == 0 ||
-	       ext2fs_find_first_zero_block_bitmap2(fs->block_map, first, first + count - 1,
-						    &found) == ENOENT;
-}
-
-/* A bitmap that gives the filesystem's own structures away cannot be believed in the rest. */
-static bool check_structures(ExtFilesystem *fs, dgrp_t group, GError **error)
-{
-	blk64_t super, old, new; /* where the superblock and the descriptors lie; 0: not here */
+/* Where the superblock and the descriptors of a group lie; 0: not in this group. */
+struct group_head {
+	blk64_t super, old, new;
 	bool has_super;
+	blk64_t n_old;
+};
+
+static struct group_head find_head(ExtFilesystem *fs, dgrp_t group)
+{
+	struct group_head head;
 	blk_t n_all;
 
-	(void)ext2fs_super_and_bgd_loc2(fs, group, &super, &old, &new, &n_all); /* always 0 */
-	has_super = super != 0 || group == 0;
-	if (all_in_use(fs, super, has_super) && all_in_use(fs, new, new != 0) &&
-	    all_in_use(fs, old, old ? n_all - has_super - (new != 0) : 0) &&
-	    all_in_use(fs, ext2fs_block_bitmap_loc(fs, group), 1) &&
-	    all_in_use(fs, ext2fs_inode_bitmap_loc(fs, group), 1) &&
-	    all_in_use(fs, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group))
+	(void)ext2fs_super_and_bgd_loc2(fs, group, &head.super, &head.old, &head.new,
+					&n_all); /* always 0 */
+	head.has_super = head.super != 0 || group == 0;
+	head.n_old = head.old ? n_all - head.has_super - (head.new != 0) : 0;
+	return head;
+}
+
+/* A group that nothing was ever allocated in has no bitmap on the disk, only its structures. */
+static void make_bitmap(ExtFilesystem *fs, dgrp_t group, struct group_bitmap *bitmap)
+{
+	struct group_head head = find_head(fs, group);
+
+	memset(bitmap->bits, 0, fs->blocksize);
+	set_blocks(fs, bitmap, head.super, head.has_super);
+	set_blocks(fs, bitmap, head.new, head.new != 0);
+	set_blocks(fs, bitmap, head.old, head.n_old);
+	set_blocks(fs, bitmap, ext2fs_block_bitmap_loc(fs, group), 1);
+	set_blocks(fs, bitmap, ext2fs_inode_bitmap_loc(fs, group), 1);
+	set_blocks(fs, bitmap, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group);
+}
+
+/*
+ * The bitmap of one group.  Not all of them by ext2fs_read_block_bitmap(): those of 16 TiB take
+ * 512 MiB of memory.
+ */
+static bool read_bitmap(ExtFilesystem *fs, dgrp_t group, struct group_bitmap *bitmap,
+			GError **error)
+{
+	blk64_t where = ext2fs_block_bitmap_loc(fs, group);
+	uint32_t clusters = fs->super->s_clusters_per_group;
+	errcode_t code;
+
+	bitmap->first = ext2fs_group_first_block2(fs, group);
+	bitmap->last = ext2fs_group_last_block2(fs, group);
+	bitmap->count = (uint32_t)((bitmap->last - bitmap->first) >> fs->cluster_ratio_bits) + 1;
+	if (where == 0 || bitmap->count > clusters || clusters / 8 > fs->blocksize) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem with %" PRIu32
+			    " clusters in group %u, and its bitmap in block %" PRIu64,
+			    bitmap->count, group, (uint64_t)where);
+		return false;
+	}
+	if (ext2fs_has_group_desc_csum(fs) &&
+	    ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT)) {
+		make_bitmap(fs, group, bitmap);
 		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-		    "ext filesystem whose block bitmap says that structures of group %u are free",
-		    group);
-	return false;
+	}
+	code = io_channel_read_blk64(fs->io, where, 1, bitmap->bits);
+	if (!code &&
+	    !ext2fs_block_bitmap_csum_verify(fs, group, (char *)bitmap->bits, (int)(clusters / 8)))
+		code = EXT2_ET_BLOCK_BITMAP_CSUM_INVALID;
+	if (code)
+		set_error(error, code, "whose block bitmaps cannot be read");
+	return code == 0;
+}
+
+/* The first cluster from @i on that is not as @i is; the count of clusters when there is none. */
+static uint32_t find_end(const struct group_bitmap *bitmap, uint32_t i)
+{
+	const bool is_used = get_bit(bitmap, i);
+	const uint8_t same = is_used ? 0xff : 0;
+
+	while (i < bitmap->count && get_bit(bitmap, i) == is_used) {
+		i++;
+		while (i % 8 == 0 && i + 8 <= bitmap->count && bitmap->bits[i / 8] == same)
+			i += 8;
+	}
+	return i;
+}
+
+/* Add the used blocks of a group and count its free clusters. */
+static uint32_t add_used(const ExtFilesystem *fs, const struct group_bitmap *bitmap,
+			 const struct volume *volume, UsedMap *used)
+{
+	uint32_t n_free = 0, end;
+
+	for (uint32_t i = 0; i < bitmap->count; i = end) { /* ends: @end is behind @i */
+		blk64_t from = bitmap->first + ((blk64_t)i << fs->cluster_ratio_bits), to;
+
+		end = find_end(bitmap, i);
+		to =
+		    MIN(bitmap->first + ((blk64_t)end << fs->cluster_ratio_bits), bitmap->last + 1);
+		if (get_bit(bitmap, i))
+			used_map_add(used, volume->offset + from * fs->blocksize,
+				     (to - from) * fs->blocksize);
+		else
+			n_free += end - i;
+	}
+	return n_free;
 }
 
 static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
 			 GError **error)
 {
+	g_autofree uint8_t *bits = g_malloc(fs->blocksize);
+	struct group_bitmap bitmap = { .bits = bits };
+
 	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
-		int64_t n_free, want = ext2fs_bg_free_blocks_count(fs, i);
+		uint32_t n_free, want = ext2fs_bg_free_blocks_count(fs, i);
 
 		if (!ext2fs_group_desc_csum_verify(fs, i)) {
 			g_set_error(
@@ -267,17 +322,50 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 			    "ext filesystem whose descriptor of group %u has a wrong checksum", i);
 			return false;
 		}
-		if (!check_structures(fs, i, error) ||
-		    !walk_group(fs, i, volume, used, &n_free, error))
+		if (!read_bitmap(fs, i, &bitmap, error))
 			return false;
+		n_free = add_used(fs, &bitmap, volume, used);
 		if (n_free != want) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-				    "ext filesystem with %" PRId64
-				    " clusters free in group %u by its "
-				    "bitmap, and %" PRId64 " by its descriptor",
+				    "ext filesystem with %" PRIu32
+				    " clusters free in group %u by its bitmap, and %" PRIu32
+				    " by its descriptor",
 				    n_free, i, want);
 			return false;
 		}
+	}
+	return true;
+}
+
+/* Whether blocks [@first, @first + @count) are in the map. */
+static bool all_in_use(const ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
+		       blk64_t first, blk64_t count)
+{
+	uint64_t bytes = count * fs->blocksize;
+
+	return used_map_count(used, volume->offset + first * fs->blocksize, bytes) == bytes;
+}
+
+/* A bitmap that gives the filesystem's own structures away cannot be believed in the rest. */
+static bool check_structures(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
+			     GError **error)
+{
+	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
+		struct group_head head = find_head(fs, i);
+
+		if (all_in_use(fs, volume, used, head.super, head.has_super) &&
+		    all_in_use(fs, volume, used, head.new, head.new != 0) &&
+		    all_in_use(fs, volume, used, head.old, head.n_old) &&
+		    all_in_use(fs, volume, used, ext2fs_block_bitmap_loc(fs, i), 1) &&
+		    all_in_use(fs, volume, used, ext2fs_inode_bitmap_loc(fs, i), 1) &&
+		    all_in_use(fs, volume, used, ext2fs_inode_table_loc(fs, i),
+			       fs->inode_blocks_per_group))
+			continue;
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem whose block bitmap says that structures of group %u "
+			    "are free",
+			    i);
+		return false;
 	}
 	return true;
 }
@@ -311,14 +399,13 @@ static bool ext_map(const struct volume *volume, const char *content, UsedMap *u
 	}
 	if (!check_clean(fs, error))
 		return false;
+	fs->default_bitmap_type = EXT2FS_BMAP64_RBTREE; /* what it holds counts, not the size */
 	code = ext2fs_check_desc(fs);
-	if (!code)
-		code = ext2fs_read_block_bitmap(fs);
 	if (code) {
-		set_error(error, code, "whose block bitmaps cannot be read");
+		set_error(error, code, "whose group descriptors are damaged");
 		return false;
 	}
-	if (!walk_bitmaps(fs, volume, used, error))
+	if (!walk_bitmaps(fs, volume, used, error) || !check_structures(fs, volume, used, error))
 		return false;
 
 	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what is behind the last. */
