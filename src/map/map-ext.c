@@ -156,6 +156,23 @@ static bool check_sizes(const struct volume *volume, GError **error)
 	return true;
 }
 
+/*
+ * libext2fs looks at the read-only compatible features only when it may write.  But what must not
+ * be written by those who do not know it may mean other bitmaps, too, as bigalloc does.
+ */
+static bool check_features(const ExtFilesystem *fs, GError **error)
+{
+	uint32_t unknown = fs->super->s_feature_ro_compat & ~EXT2_LIB_FEATURE_RO_COMPAT_SUPP;
+
+	if (unknown == 0)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+		    "ext filesystem with read-only compatible features 0x%" PRIx32
+		    " that are not known",
+		    unknown);
+	return false;
+}
+
 /* What makes the bitmaps on disk something else than the truth. */
 static bool check_clean(const ExtFilesystem *fs, GError **error)
 {
@@ -397,7 +414,7 @@ static bool ext_map(const struct volume *volume, const char *content, UsedMap *u
 		set_error(error, code, "that cannot be opened");
 		return false;
 	}
-	if (!check_clean(fs, error))
+	if (!check_features(fs, error) || !check_clean(fs, error))
 		return false;
 	fs->default_bitmap_type = EXT2FS_BMAP64_RBTREE; /* what it holds counts, not the size */
 	code = ext2fs_check_desc(fs);

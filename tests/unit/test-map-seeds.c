@@ -15,6 +15,7 @@ static const struct {
 } wrong[] = {
 	{ "not-cleanly-unmounted", "not cleanly unmounted" },
 	{ "wrong-free-count", "by its descriptor" },
+	{ "unknown-ro-compat", "features 0x80000000 that are not known" },
 	{ "dirty", "not cleanly unmounted or has errors" },
 	{ "logical-chain-loops", "go from sector 3 back to 3" },
 };
