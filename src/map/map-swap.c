@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Linux swap: only the header page matters, unless the swap holds a hibernated system.
+ * Linux swap: only the header page matters, unless the swap holds a hibernated system.  What lies
+ * behind the last page of the swap is not swap.
  *
  * The layout is that of the kernel's include/linux/swap.h (union swap_header): ten bytes of
  * signature end the first page.  The signatures of hibernated systems are those of
@@ -9,10 +10,22 @@
 #include "map/map-driver.h"
 
 #include "base/error.h"
+#include "base/le.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SIGNATURE_SIZE 10
+#define INFO_OFFSET    1024
+#define INFO_VERSION   1
+
+struct swap_info {
+	le32 version;
+	le32 last_page;
+};
+static_assert(offsetof(struct swap_info, last_page) == 4, "swap.h, union swap_header, info");
 
 static const uint32_t page_sizes[] = { 4096, 8192, 16384, 32768, 65536 };
 
@@ -26,10 +39,34 @@ static bool is_swap(const char *signature)
 	return false;
 }
 
+/*
+ * Where the swap ends, by the second version of its header.  The first one, and that of a machine
+ * of the other byte order, are left to doubt.
+ */
+static bool find_end(const struct volume *volume, uint32_t page_size, uint64_t *ret, GError **error)
+{
+	struct swap_info info;
+	uint64_t end;
+
+	if (!volume_read(volume, INFO_OFFSET, &info, sizeof(info), error))
+		return false;
+	end = (le32_get(info.last_page) + UINT64_C(1)) * page_size;
+	if (le32_get(info.version) != INFO_VERSION || end > volume->size) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "swap version %" PRIu32 " of %" PRIu64 " bytes on a volume of %" PRIu64
+			    " bytes",
+			    le32_get(info.version), end, volume->size);
+		return false;
+	}
+	*ret = end;
+	return true;
+}
+
 static bool swap_map(const struct volume *volume, const char *content, UsedMap *used,
 		     struct map_found *ret, GError **error)
 {
 	char signature[SIGNATURE_SIZE];
+	uint64_t end;
 
 	if (strcmp(content, "swsuspend") == 0) {
 		used_map_add(used, volume->offset, volume->size);
@@ -48,7 +85,10 @@ static bool swap_map(const struct volume *volume, const char *content, UsedMap *
 			return false;
 		if (!is_swap(signature))
 			continue;
+		if (!find_end(volume, page_sizes[i], &end, error))
+			return false;
 		used_map_add(used, volume->offset, page_sizes[i]);
+		used_map_add(used, volume->offset + end, volume->size - end);
 		ret->how = g_strdup("swap, header only");
 		return true;
 	}

@@ -74,6 +74,33 @@ static void test_hibernated(void **state)
 	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 }
 
+/* mkswap takes a size: what lies behind its last page is carried. */
+static void test_short_swap(void **state)
+{
+	static const struct {
+		const char *info; /* version and last page */
+		uint64_t used, at;
+	} cases[] = {
+		{ "\1\0\0\0\377\1\0\0", 4096 + 8 * MIB, 2 * MIB }, /* 2 of 10 MiB */
+		{ "\1\0\0\0\377\11\0\0", 4096, 0 },                /* all of it */
+		{ "\1\0\0\0\0\12\0\0", 10 * MIB, 0 },              /* more than there is */
+		{ "\0\0\0\1\0\0\1\377", 10 * MIB, 0 },             /* big-endian */
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+		g_autoptr(DiskMap) map = NULL;
+
+		disk_write(disk, 1024, cases[i].info, 8);
+		disk_write(disk, 4086, "SWAPSPACE2", 10);
+		map = read_map(disk);
+		assert_string_equal(volume_at(map, 0)->content, "swap");
+		print_message("%s\n", volume_at(map, 0)->how);
+		assert_int_equal(used_map_count(map->used, 0, 10 * MIB), cases[i].used);
+		assert_int_equal(used_map_count(map->used, cases[i].at, 4096), 4096);
+	}
+}
+
 static void test_carried_whole(void **state)
 {
 	static const struct {
@@ -146,8 +173,11 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole),
+		cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),
 	};
 
