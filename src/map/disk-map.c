@@ -52,6 +52,21 @@ static void add_warning(DiskMap *map, char *warning)
 		g_ptr_array_add(map->warnings, warning);
 }
 
+/*
+ * A partition that a VM had for its disk has a table of its own, and next to it may lie what is
+ * left of a filesystem that was there before.
+ */
+static bool check_no_table(const struct volume *volume, const char *content, GError **error)
+{
+	bool boot_code;
+	int mbr = mbr_classify(volume, &boot_code, error);
+
+	if (mbr == MBR_TABLE || mbr == MBR_PROTECTIVE)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "both a partition table and %s", content);
+	return mbr == MBR_NONE;
+}
+
 /* Let the driver of what @volume holds make the map; on any failure all of it is in use. */
 static void map_content(DiskMap *map, const struct volume *volume, struct map_volume *info)
 {
@@ -62,7 +77,8 @@ static void map_content(DiskMap *map, const struct volume *volume, struct map_vo
 
 	if (known > 0) {
 		driver = find_driver(info->content);
-		if (driver && driver->map(volume, info->content, map->used, &found, &cause)) {
+		if (driver && check_no_table(volume, info->content, &cause) &&
+		    driver->map(volume, info->content, map->used, &found, &cause)) {
 			info->how = found.how;
 			add_warning(map, found.warning);
 			return;

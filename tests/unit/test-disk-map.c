@@ -135,6 +135,27 @@ static void test_carried_whole(void **state)
 	}
 }
 
+/* The disk of a VM in a partition: a table, and what was there before it. */
+static void test_nested_table(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(20 * MIB, 512);
+	g_autoptr(DiskMap) map = NULL;
+	uint8_t table[512];
+
+	put_mbr_entry(disk, 0, 0x83, 2 * MIB, 6 * MIB);
+	assert_int_equal(pread(disk->fd, table, 512, 0), 512);
+	put_mbr_entry(disk, 0, 0x83, MIB, 19 * MIB);
+	disk_write(disk, MIB, table, 512);
+	disk_write(disk, MIB + 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, MIB + 4086, "SWAPSPACE2", 10);
+
+	map = read_map(disk);
+	assert_string_equal(map->table, "mbr");
+	assert_string_equal(volume_at(map, 0)->how,
+			    "carried whole: both a partition table and swap");
+	assert_int_equal(used_map_count(map->used, 0, 20 * MIB), 20 * MIB);
+}
+
 /* A file does not say how large its sectors are; with nothing known in it, nothing is left out. */
 static void test_unknown_sector_size(void **state)
 {
@@ -173,11 +194,9 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_short_swap),
-		cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole),
-		cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_nested_table),  cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),
 	};
 
