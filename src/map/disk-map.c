@@ -254,6 +254,28 @@ static PartitionTable *find_mbr(const Blkdev *disk, const struct volume *whole, 
 	return NULL;
 }
 
+/*
+ * Windows' Logical Disk Manager: a volume that was made on a dynamic disk is only in its own
+ * database, and one that is in the table may go on elsewhere.
+ */
+static bool is_dynamic(const PartitionTable *table)
+{
+	static const char *const types[] = {
+		"0x42",
+		"5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", /* the database */
+		"af9b60a0-1431-4f62-bc68-3311714a69ad", /* the data */
+		NULL,
+	};
+
+	for (unsigned int i = 0; i < table->partitions->len; i++) {
+		const struct partition *p = &g_array_index(table->partitions, struct partition, i);
+
+		if (g_strv_contains(types, p->type))
+			return true;
+	}
+	return false;
+}
+
 /* What Linux would do with the first sectors, as long as nothing contradicts it. */
 static void map_whole(DiskMap *map, const Blkdev *disk, int mbr)
 {
@@ -292,6 +314,8 @@ static void map_whole(DiskMap *map, const Blkdev *disk, int mbr)
 		table = find_mbr(disk, &whole, &cause);
 	if (!table)
 		carry_whole(map, disk, cause->message);
+	else if (is_dynamic(table))
+		carry_whole(map, disk, "a Windows dynamic disk, whose table does not say all");
 	else
 		use_table(map, disk, table);
 }

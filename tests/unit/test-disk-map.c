@@ -114,6 +114,7 @@ static void test_carried_whole(void **state)
 		{ "nothing", 0, 0, "", 0, "carried whole: no known content" },
 		{ "protective MBR alone", 0xee, 0, "", 0, "a protective MBR without a GPT" },
 		{ "a partition of nothing", 0x83, 0, "", 0, "carried whole: no known content" },
+		{ "a dynamic disk", 0x42, 0, "", 0, "a Windows dynamic disk" },
 		{ "LUKS", 0, 0, "LUKS\xba\xbe\0\1", 8, "carried whole: crypto_LUKS" },
 		{ "a table, and swap all over", 0x83, 4086, "S1SUSPEND", 10,
 		  "both a partition table and swsuspend" },
