@@ -31,12 +31,17 @@ static uint8_t *read_variable(const FactsRoot *root, const char *name, enum fact
 	return g_memdup2(bytes + ATTRIBUTES_LEN, *ret_len);
 }
 
-/* UEFI 2.10, 3.3, table 3.1: one byte, 1 when it is enforced; absent where it does not exist. */
-static void read_secure_boot(const FactsRoot *root, Facts *facts)
+/*
+ * UEFI 2.10, 3.3, table 3.1: one byte, 1 when it is enforced; firmware that cannot do it has no
+ * such variable among the @names.
+ */
+static void read_secure_boot(const FactsRoot *root, char **names, Facts *facts)
 {
 	size_t len;
 	g_autofree uint8_t *value = read_variable(root, "SecureBoot", FACTS_OPTIONAL, &len);
 
+	if (!g_strv_contains((const char *const *)names, "SecureBoot-" GLOBAL_GUID))
+		facts->secure_boot = FACTS_NO;
 	if (value && (len != 1 || value[0] > 1))
 		facts_note(root, VARS_DIR "/SecureBoot-" GLOBAL_GUID,
 			   "%zu bytes, the first 0x%02x, make no sense", len, value[0]);
@@ -129,7 +134,7 @@ void facts_read_firmware(const FactsRoot *root, Facts *facts)
 		facts_note(root, VARS_DIR, "no variables: is efivarfs mounted?");
 		return;
 	}
-	read_secure_boot(root, facts);
+	read_secure_boot(root, names, facts);
 	read_ordered_entries(root, facts, seen);
 	read_other_entries(root, facts, names, seen);
 }

@@ -19,9 +19,12 @@ static void put32(uint8_t *at, uint32_t value)
 /* Of entries of the usual number and size behind the header. */
 static void mend_gpt(uint8_t *data, size_t size, size_t sector)
 {
-	uint8_t *header = data + sector;
+	uint8_t *header;
 
-	if (size < 2 * sector + 128 * 128 || memcmp(header, "EFI PART", 8) != 0)
+	if (size < 2 * sector + 128 * 128)
+		return;
+	header = data + sector;
+	if (memcmp(header, "EFI PART", 8) != 0)
 		return;
 	put32(header + 88, gpt_crc32(data + 2 * sector, 128 * 128));
 	put32(header + 16, 0);
