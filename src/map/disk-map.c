@@ -312,6 +312,8 @@ static void map_whole(DiskMap *map, const Blkdev *disk, int mbr)
 	}
 	if (mbr == MBR_TABLE)
 		table = find_mbr(disk, &whole, &cause);
+	else if (!mbr_add_hybrid(table, &whole, &cause))
+		g_clear_pointer(&table, partition_table_free);
 	if (!table)
 		carry_whole(map, disk, cause->message);
 	else if (is_dynamic(table))

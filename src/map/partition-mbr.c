@@ -197,3 +197,38 @@ PartitionTable *mbr_read(const struct volume *disk, uint32_t sector_size, GError
 	}
 	return g_steal_pointer(&table);
 }
+
+static bool has_partition(const PartitionTable *table, const struct extent *where)
+{
+	for (unsigned int i = 0; i < table->partitions->len; i++) {
+		const struct partition *p = &g_array_index(table->partitions, struct partition, i);
+
+		if (p->offset == where->offset && p->size == where->length)
+			return true;
+	}
+	return false;
+}
+
+bool mbr_add_hybrid(PartitionTable *gpt, const struct volume *disk, GError **error)
+{
+	struct mbr_sector sector;
+
+	if (!volume_read(disk, 0, &sector, sizeof(sector), error))
+		return false;
+	for (unsigned int i = 0; i < MBR_ENTRIES; i++) {
+		const struct mbr_entry *entry = &sector.entries[i];
+		const struct extent where = {
+			(uint64_t)le32_get(entry->start_sector) * gpt->sector_size,
+			(uint64_t)le32_get(entry->sectors) * gpt->sector_size,
+		};
+
+		if (is_empty(entry) || entry->type == TYPE_PROTECTIVE || has_partition(gpt, &where))
+			continue;
+		g_array_append_val(gpt->structures, where);
+		if (!gpt->warning)
+			gpt->warning = g_strdup_printf("%s: partition %u of the MBR is not in the "
+						       "GPT: it is carried whole",
+						       disk->name, i + 1);
+	}
+	return true;
+}

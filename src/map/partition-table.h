@@ -50,6 +50,12 @@ int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error)
 PartitionTable *mbr_read(const struct volume *disk, uint32_t sector_size, GError **error);
 
 /*
+ * Beside its protective entry, the MBR of a GPT disk can have others (a hybrid MBR).  What they
+ * name and no partition of @gpt is becomes one of its structures, with a warning.
+ */
+bool mbr_add_hybrid(PartitionTable *gpt, const struct volume *disk, GError **error);
+
+/*
  * Read a GPT; from the backup at the end of the disk, with a warning, when the first one is
  * damaged.  1: @ret is set.  0: there is no trace of one.  -1: failed; WHERRY_ERROR_DAMAGED: there
  * is one, and no whole copy.

@@ -157,6 +157,28 @@ static void test_nested_table(void **state)
 	assert_int_equal(used_map_count(map->used, 0, 20 * MIB), 20 * MIB);
 }
 
+/* The GPT ends its partitions at 7 MiB; that of the MBR lies in what would be a gap. */
+static void test_hybrid(void **state)
+{
+	g_autofree char *path = g_build_filename(g_getenv("SOURCE_ROOT"),
+						 "tests/fuzz/corpus/partitions/valid-gpt", NULL);
+	g_autoptr(Blkdev) disk = disk_new(64 * MIB, 512);
+	g_autoptr(DiskMap) before = NULL, after = NULL;
+	g_autofree char *data = NULL;
+	size_t size;
+
+	assert_true(g_file_get_contents(path, &data, &size, NULL));
+	disk_write(disk, 0, data, size);
+	before = read_map(disk);
+	assert_string_equal(before->table, "gpt");
+	assert_int_equal(used_map_count(before->used, 20 * MIB, 30 * MIB), 0);
+
+	put_mbr_entry(disk, 1, 0x83, 20 * MIB, 30 * MIB);
+	after = read_map(disk);
+	assert_string_equal(after->table, "gpt");
+	assert_int_equal(used_map_count(after->used, 20 * MIB, 30 * MIB), 30 * MIB);
+}
+
 /* A file does not say how large its sectors are; with nothing known in it, nothing is left out. */
 static void test_unknown_sector_size(void **state)
 {
@@ -195,9 +217,13 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_short_swap),
-		cmocka_unit_test(test_nested_table),  cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_nested_table),
+		cmocka_unit_test(test_hybrid),
+		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole),
+		cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),
 	};
 

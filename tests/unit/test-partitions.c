@@ -116,6 +116,37 @@ static void test_classify(void **state)
 	}
 }
 
+/* A partition of the MBR alone, beside one of both tables. */
+static void test_hybrid(void **state)
+{
+	static const struct entry entries[] = {
+		{ 0, 0, 0, 0xee, 1, 63 },
+		{ 0, 1, 0x80, 0x83, 64, 100 },
+		{ 0, 2, 0, 0x83, 1000, 8000 },
+	};
+	g_autoptr(PartitionTable) table = partition_table_new("gpt", 512);
+	const struct partition both = { .number = 1, .offset = 64 * 512, .size = 100 * 512 };
+	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
+	struct volume volume = whole(disk);
+	g_autoptr(GError) error = NULL;
+	const struct extent *found;
+
+	g_array_append_val(table->partitions, both);
+	put_entry(disk, &entries[0]);
+	put_entry(disk, &entries[1]);
+	assert_ok(mbr_add_hybrid(table, &volume, &error), error);
+	assert_int_equal(table->structures->len, 0);
+	assert_null(table->warning);
+
+	put_entry(disk, &entries[2]);
+	assert_ok(mbr_add_hybrid(table, &volume, &error), error);
+	assert_int_equal(table->structures->len, 1);
+	found = &g_array_index(table->structures, struct extent, 0);
+	assert_int_equal(found->offset, 1000 * 512);
+	assert_int_equal(found->length, 8000 * 512);
+	assert_non_null(strstr(table->warning, "partition 3 of the MBR is not in the GPT"));
+}
+
 /* --- GPT --- */
 
 static uint32_t crc32_of(const uint8_t *data, size_t len)
@@ -269,9 +300,9 @@ static void test_gpt_checksums(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mbr),           cmocka_unit_test(test_classify),
-		cmocka_unit_test(test_gpt),           cmocka_unit_test(test_gpt_wrong),
-		cmocka_unit_test(test_gpt_checksums),
+		cmocka_unit_test(test_mbr),       cmocka_unit_test(test_classify),
+		cmocka_unit_test(test_hybrid),    cmocka_unit_test(test_gpt),
+		cmocka_unit_test(test_gpt_wrong), cmocka_unit_test(test_gpt_checksums),
 	};
 
 	return cmocka_run_group_tests_name("partitions", tests, NULL, NULL);
