@@ -226,6 +226,28 @@ static unsigned int count_known(const Blkdev *disk, const PartitionTable *table)
 }
 
 /*
+ * In the sectors that the disk has; but behind some USB adapters a disk has others, and its table
+ * stays as it was made there.
+ */
+static PartitionTable *find_mbr_on_device(const Blkdev *disk, const struct volume *whole,
+					  GError **error)
+{
+	g_autoptr(PartitionTable) own = mbr_read(whole, disk->sector_size, error), other = NULL;
+	uint32_t other_size = disk->sector_size == 512 ? 4096 : 512;
+
+	if (!own || count_known(disk, own) > 0)
+		return g_steal_pointer(&own);
+	other = mbr_read(whole, other_size, NULL);
+	if (!other || count_known(disk, other) == 0)
+		return g_steal_pointer(&own);
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+		    "an MBR that counts in sectors of %" PRIu32 " bytes, but those of the disk "
+		    "have %" PRIu32,
+		    other_size, disk->sector_size);
+	return NULL;
+}
+
+/*
  * An MBR counts in sectors whose size a file does not say.  Taken wrongly, data would lie in what
  * looks like gaps; so the size is that for which known things start where the table says.
  */
@@ -235,7 +257,7 @@ static PartitionTable *find_mbr(const Blkdev *disk, const struct volume *whole, 
 	unsigned int n_small, n_large;
 
 	if (disk->sector_size != 0)
-		return mbr_read(whole, disk->sector_size, error);
+		return find_mbr_on_device(disk, whole, error);
 	small = mbr_read(whole, 512, error);
 	if (!small) /* counted in larger sectors, everything would lie even farther out */
 		return NULL;

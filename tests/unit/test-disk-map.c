@@ -204,6 +204,26 @@ static void test_unknown_sector_size(void **state)
 	assert_int_equal(volume_at(third, 0)->offset, 8 * MIB);
 }
 
+/* A table that was made behind an adapter with other sectors: of 800 MiB, read as 100. */
+static void test_other_sector_size(void **state)
+{
+	static const uint32_t sizes[] = { 512, 4096 };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autoptr(Blkdev) disk = disk_new(900 * MIB, sizes[i]);
+		uint64_t start = sizes[i] == 512 ? 64 * MIB : 8 * MIB;
+		g_autoptr(DiskMap) map = NULL;
+
+		put_mbr_entry(disk, 0, 0x82, 8 * MIB, 10 * MIB);
+		disk_write(disk, start + 1024, "\1\0\0\0\377\11\0\0", 8);
+		disk_write(disk, start + 4086, "SWAPSPACE2", 10);
+		map = read_map(disk);
+		print_message("%s\n", volume_at(map, 0)->how);
+		assert_non_null(strstr(volume_at(map, 0)->how, "but those of the disk have"));
+		assert_int_equal(used_map_count(map->used, 0, 900 * MIB), 900 * MIB);
+	}
+}
+
 static void test_unreadable(void **state)
 {
 	g_autoptr(Blkdev) disk = disk_new(MIB, 512);
@@ -217,13 +237,10 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_short_swap),
-		cmocka_unit_test(test_nested_table),
-		cmocka_unit_test(test_hybrid),
-		cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole),
-		cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_nested_table),  cmocka_unit_test(test_other_sector_size),
+		cmocka_unit_test(test_hybrid),        cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),
 	};
 
