@@ -12,6 +12,9 @@
 /* Bytes of a string, without its final NUL. */
 #define MANIFEST_MAX_STRING 4096
 
+/* Of any kind and at any depth; a disk has about 25, a volume 8. */
+#define MANIFEST_MAX_VALUES 500000
+
 /* The end of the file, with the digest between the two. */
 #define MANIFEST_DIGEST_HEAD "  \"digest\": \""
 #define MANIFEST_DIGEST_TAIL "\"\n}\n"

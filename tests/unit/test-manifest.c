@@ -514,6 +514,35 @@ static void test_docs(void **state)
 	assert_all_in(described, written, "is described in docs/bundle.md, but not written");
 }
 
+/* Little text that would take much memory is refused unread; what stands in a string is no value.
+ */
+static void test_many_values(void **state)
+{
+	static const struct {
+		const char *piece, *words;
+	} cases[] = {
+		{ "{},", "has more than 500000 values" },
+		{ "[],", "has more than 500000 values" },
+		{ "0,", "has more than 500000 values" },
+		{ "\"[,\\\"[,\":0,", "has more than 500000 values" },
+		{ ",[{,[{,[{,", "is no JSON: line 1: " },
+	};
+	const size_t n = 500001;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		bool is_text = cases[i].piece[0] == ',';
+		g_autoptr(GString) text = g_string_new(is_text ? "\"" : "[");
+		g_autoptr(GError) error = NULL;
+
+		for (size_t j = 0; j < n; j++)
+			g_string_append(text, cases[i].piece);
+		g_string_append(text, is_text ? "\"" : "0]");
+		print_message("%s\n", cases[i].piece);
+		assert_null(manifest_parse(text->str, text->len, &error));
+		assert_error(&error, WHERRY_ERROR_DAMAGED, cases[i].words);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_counts),
 		cmocka_unit_test(test_words_of_the_digest),
 		cmocka_unit_test(test_no_json),
+		cmocka_unit_test(test_many_values),
 		cmocka_unit_test(test_strange_strings),
 		cmocka_unit_test(test_corpus),
 		cmocka_unit_test(test_docs),
