@@ -8,6 +8,7 @@
 #include "capture/capture.h"
 #include "cli/display.h"
 #include "cli/interrupt.h"
+#include "cli/json-text.h"
 #include "cli/machine-facts.h"
 #include "image/compress.h"
 #include "source/disk-choice.h"
@@ -105,19 +106,19 @@ static void print_json(const char *bundle, const Manifest *manifest, double seco
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
 		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 
-		json_array_append_new(disks,
-				      json_pack("{s:s, s:I, s:I, s:s, s:I, s:s}", "path",
-						disk->path, "size", (json_int_t)disk->size, "used",
-						(json_int_t)disk->used, "image", disk->image,
-						"image_size", (json_int_t)disk->image_size, "bus",
-						manifest_bus_name(disk->bus)));
+		json_array_append_new(disks, json_pack("{s:o, s:I, s:I, s:s, s:I, s:s}", "path",
+						       json_text(disk->path), "size",
+						       (json_int_t)disk->size, "used",
+						       (json_int_t)disk->used, "image", disk->image,
+						       "image_size", (json_int_t)disk->image_size,
+						       "bus", manifest_bus_name(disk->bus)));
 	}
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
 		json_array_append_new(warnings,
-				      json_string(g_ptr_array_index(manifest->warnings, i)));
-	object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:f}", "bundle", bundle, "id", manifest->id,
-			   "name", manifest->name, "disks", disks, "warnings", warnings, "seconds",
-			   seconds);
+				      json_text(g_ptr_array_index(manifest->warnings, i)));
+	object = json_pack("{s:o, s:s, s:s, s:o, s:o, s:f}", "bundle", json_text(bundle), "id",
+			   manifest->id, "name", manifest->name, "disks", disks, "warnings",
+			   warnings, "seconds", seconds);
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(object);
@@ -184,7 +185,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 	struct capture_options options = { 0 };
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
-		option_value("to", &target, "a directory on the medium; needed", "DIR"),
+		option_path("to", &target, "a directory on the medium; needed", "DIR"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
 		G_OPTION_ENTRY_NULL,

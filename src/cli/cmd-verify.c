@@ -6,15 +6,17 @@
 #include "capture/verify.h"
 #include "cli/display.h"
 #include "cli/interrupt.h"
+#include "cli/json-text.h"
 
 #include <jansson.h>
 #include <stdio.h>
 
 static void print_json(const char *path, const struct verify_result *result, double seconds)
 {
-	json_t *object = json_pack("{s:s, s:b, s:i, s:i, s:I, s:f}", "bundle", path, "intact", 1,
-				   "files", (int)result->files, "disks", (int)result->disks,
-				   "bytes", (json_int_t)result->bytes, "seconds", seconds);
+	json_t *object =
+	    json_pack("{s:o, s:b, s:i, s:i, s:I, s:f}", "bundle", json_text(path), "intact", 1,
+		      "files", (int)result->files, "disks", (int)result->disks, "bytes",
+		      (json_int_t)result->bytes, "seconds", seconds);
 
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	printf("\n");

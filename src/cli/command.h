@@ -27,10 +27,12 @@ struct command {
 /*
  * Options for the GOptionEntry table of a verb.  Functions, so that the type of @where is checked:
  * GOption stores an int, and in a bool would overwrite its neighbours.  What lands in the string of
- * option_value() is owned by the verb.
+ * option_value() or option_path() is owned by the verb; a path stays the bytes that it is, whatever
+ * the locale says.
  */
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text);
 GOptionEntry option_value(const char *name, char **where, const char *text, const char *value);
+GOptionEntry option_path(const char *name, char **where, const char *text, const char *value);
 
 /*
  * Parse the command line of @command: the values of @options are stored where they say, those of

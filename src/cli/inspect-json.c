@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* inspect for machines: docs/json.md describes every member. */
 #include "cli/inspect-print.h"
+#include "cli/json-text.h"
 
 #include "source/facts-json.h"
 
@@ -11,11 +12,11 @@
 
 static json_t *volume_json(const struct map_volume *volume)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:s}", "number",
+	return json_pack("{s:i, s:I, s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:o}", "number",
 			 (int)volume->number, "offset", (json_int_t)volume->offset, "size",
 			 (json_int_t)volume->size, "used", (json_int_t)volume->used, "type",
 			 volume->type, "uuid", volume->uuid, "label", volume->label, "content",
-			 volume->content, "how", volume->how);
+			 volume->content, "how", json_text(volume->how));
 }
 
 static json_t *map_json(const struct plan_disk *plan)
@@ -27,7 +28,7 @@ static json_t *map_json(const struct plan_disk *plan)
 				      volume_json(g_ptr_array_index(plan->map->volumes, i)));
 	for (unsigned int i = 0; i < plan->map->warnings->len; i++)
 		json_array_append_new(warnings,
-				      json_string(g_ptr_array_index(plan->map->warnings, i)));
+				      json_text(g_ptr_array_index(plan->map->warnings, i)));
 	return json_pack("{s:I, s:i, s:s, s:s?, s:I, s:I, s:o, s:o}", "size",
 			 (json_int_t)plan->dev->size, "sector_size", (int)plan->map->sector_size,
 			 "table", plan->map->table, "table_id", plan->map->table_id, "used",
@@ -43,8 +44,9 @@ void inspect_print_json(const Facts *facts, const GPtrArray *disks)
 		const struct inspected *disk = g_ptr_array_index(disks, i);
 		json_t *map = disk->plan ? map_json(disk->plan) : json_null();
 
-		json_array_append_new(array, json_pack("{s:s, s:o, s:s?}", "path", disk->path,
-						       "map", map, "failure", disk->failure));
+		json_array_append_new(array,
+				      json_pack("{s:o, s:o, s:o}", "path", json_text(disk->path),
+						"map", map, "failure", json_text(disk->failure)));
 	}
 	object = json_pack("{s:i, s:o, s:o}", "schema", INSPECT_SCHEMA, "facts",
 			   facts_to_json(facts), "disks", array);
