@@ -30,6 +30,25 @@ static bool check_disks(const char *target, const char *const *disks, GError **e
 	return true;
 }
 
+/* domain.xml names the images by their path, and XML holds no bytes but those of text. */
+static bool check_name(const char *target, GError **error)
+{
+	g_autofree char *path = g_canonicalize_filename(target, NULL);
+	bool ok = g_utf8_validate(path, -1, NULL);
+
+	for (const char *at = path; ok && *at; at = g_utf8_next_char(at))
+		ok = !g_unichar_iscntrl(g_utf8_get_char(at));
+	if (ok)
+		return true;
+	g_clear_pointer(&path, g_free);
+	path = g_strescape(target, NULL);
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+		    "the path of the target '%s' is no UTF-8 or has control characters, so no "
+		    "domain.xml can name what lies there; reach it by another name",
+		    path);
+	return false;
+}
+
 bool target_check(const char *target, const char *const *disks, GError **error)
 {
 	struct statfs fs;
@@ -55,7 +74,7 @@ bool target_check(const char *target, const char *const *disks, GError **error)
 			    target);
 		return false;
 	}
-	return check_disks(target, disks, error);
+	return check_name(target, error) && check_disks(target, disks, error);
 }
 
 bool target_free(const char *target, uint64_t *ret, GError **error)

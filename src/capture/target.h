@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * @target is a directory that can be written, on a filesystem that takes large files, and on none
- * of @disks (NULL ends).
+ * @target is a directory that can be written, with a path that is text, on a filesystem that takes
+ * large files, and on none of @disks (NULL ends).
  */
 bool target_check(const char *target, const char *const *disks, GError **error);
 

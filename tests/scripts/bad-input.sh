@@ -93,6 +93,12 @@ refused 1 "cannot write to the target 'to': Permission denied" \
 
 # --- targets ---
 refused 1 "cannot use the target 'nowhere': No such file" "$PROGRAM" capture --to nowhere disk
+for odd in $'odd\xff' $'odd\x01'; do
+    mkdir "$odd"
+    LC_ALL=C refused 1 "is no UTF-8 or has control characters" "$PROGRAM" capture --to "$odd" disk
+    [ -z "$(ls -A "$odd")" ] || fail "left something in '$odd'"
+    rmdir "$odd"
+done
 refused 1 "the target 'empty' is no directory" "$PROGRAM" capture --to empty disk
 
 mkdir inside
