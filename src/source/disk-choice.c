@@ -52,13 +52,20 @@ static const char *get_reason(const struct facts_disk *disk)
 	return NULL;
 }
 
-/* By WWN where both have one, else by serial and size, else by path: what they share, or NULL. */
+/*
+ * By WWN where both have one, else by serial, else by path: what they share, or NULL.  Some makers
+ * give all their disks one WWN; of another size or serial, a disk is another disk.
+ */
 static const char *compare_disks(const struct facts_disk *a, const struct facts_disk *b)
 {
+	bool serials = a->serial && b->serial;
+
+	if (a->size != b->size || (serials && strcmp(a->serial, b->serial) != 0))
+		return NULL;
 	if (a->wwn && b->wwn)
 		return strcmp(a->wwn, b->wwn) == 0 ? "WWN" : NULL;
-	if (a->serial && b->serial)
-		return strcmp(a->serial, b->serial) == 0 && a->size == b->size ? "serial" : NULL;
+	if (serials)
+		return "serial";
 	return g_strcmp0(a->path, b->path) == 0 ? "path" : NULL;
 }
 

@@ -97,6 +97,11 @@ static void test_twins(void **state)
 		{ "sdf", "sata", FACTS_NO, NULL, "S4", 2 * GIB, NULL },
 		{ "sdg", "sata", FACTS_NO, "0x5000000000000007", "S4", GIB,
 		  "same serial as /dev/sdd" },
+		/* One WWN for all that a maker sold: another size or serial is another disk. */
+		{ "sdj", "sata", FACTS_NO, "0x5000000000000001", "S1", 2 * GIB, NULL },
+		{ "sdk", "sata", FACTS_NO, "0x5000000000000001", "S11", GIB, NULL },
+		{ "sdl", "sata", FACTS_NO, "0x5000000000000001", NULL, GIB,
+		  "same WWN as /dev/sda" },
 		/* Neither: only the path tells. */
 		{ "vda", "virtio", FACTS_NO, NULL, NULL, GIB, NULL },
 		{ "vdb", "virtio", FACTS_NO, NULL, NULL, GIB, NULL },
