@@ -12,6 +12,9 @@
 #define MEMORY_UNIT    (UINT64_C(1) << 20)
 #define MEMORY_UNKNOWN (UINT64_C(2) << 30)
 
+/* libvirt defines no more without an IOMMU in extended interrupt mode. */
+#define CPUS_MAX 255
+
 /* UEFI 2.10, section 5.3.3. */
 #define TYPE_ESP "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
@@ -96,6 +99,27 @@ static void describe_memory(const Facts *facts, Manifest *manifest)
 		warn(manifest, "the memory is not known; 2 GiB are taken");
 	}
 	manifest->memory = (bytes + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT;
+}
+
+/* Of too many, first the second threads of the cores go, which are the least worth. */
+static void describe_cpus(const Facts *facts, Manifest *manifest)
+{
+	uint64_t sockets = CLAMP(facts->sockets, 1, CPUS_MAX), cores = MAX(facts->cores, 1);
+	uint64_t threads = MAX(facts->threads, 1);
+
+	if (cores > CPUS_MAX || threads > CPUS_MAX || sockets * cores * threads > CPUS_MAX)
+		threads = 1;
+	cores = MIN(cores, CPUS_MAX / sockets);
+	manifest->sockets = (unsigned int)sockets;
+	manifest->cores = (unsigned int)cores;
+	manifest->threads = (unsigned int)threads;
+	if (sockets < facts->sockets || cores < facts->cores || threads < facts->threads)
+		warn(
+		    manifest,
+		    "the machine has %u sockets x %u cores x %u threads; the VM gets %u x %u x %u, "
+		    "for libvirt defines at most %u CPUs",
+		    facts->sockets, facts->cores, facts->threads, manifest->sockets,
+		    manifest->cores, manifest->threads, CPUS_MAX);
 }
 
 /* libblkid's names of what only Linux puts on a disk. */
@@ -247,10 +271,8 @@ void machine_describe(const Facts *facts, const GPtrArray *disks, Manifest *mani
 {
 	manifest->uuid = g_strdup(facts->uuid);
 	manifest->rtc_local = facts->rtc == FACTS_RTC_LOCAL;
-	manifest->sockets = MAX(facts->sockets, 1);
-	manifest->cores = MAX(facts->cores, 1);
-	manifest->threads = MAX(facts->threads, 1);
 	manifest->facts = facts_to_json(facts);
+	describe_cpus(facts, manifest);
 	describe_memory(facts, manifest);
 	describe_firmware(facts, disks, manifest);
 	describe_nics(facts, disks, manifest);

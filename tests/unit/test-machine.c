@@ -134,6 +134,43 @@ static void test_numbers(void **state)
 	assert_true(manifest->memory == 3901 * MIB);
 }
 
+/* More than libvirt defines. */
+static void test_many_cpus(void **state)
+{
+	static const struct {
+		unsigned int sockets, cores, threads;
+		unsigned int want_sockets, want_cores, want_threads;
+	} cases[] = {
+		{ 1, 255, 1, 1, 255, 1 },
+		{ 2, 64, 2, 2, 64, 1 },
+		{ 2, 128, 2, 2, 127, 1 },
+		{ 8, 60, 2, 8, 31, 1 },
+		{ 300, 1, 1, 255, 1, 1 },
+		{ 1, 1, 300, 1, 1, 1 },
+		{ UINT_MAX, UINT_MAX, UINT_MAX, 255, 1, 1 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GPtrArray) disks = g_ptr_array_new_with_free_func(disk_free);
+		g_autoptr(Manifest) manifest = manifest_new();
+		g_autoptr(Facts) facts = facts_new();
+
+		add_disk(disks, "/dev/sda");
+		facts->firmware = FACTS_FIRMWARE_BIOS;
+		facts->memory_usable = MIB;
+		facts->sockets = cases[i].sockets;
+		facts->cores = cases[i].cores;
+		facts->threads = cases[i].threads;
+		machine_describe(facts, disks, manifest);
+		assert_int_equal(manifest->sockets, cases[i].want_sockets);
+		assert_int_equal(manifest->cores, cases[i].want_cores);
+		assert_int_equal(manifest->threads, cases[i].want_threads);
+		assert_int_equal(manifest->warnings->len, i > 0);
+		if (i > 0)
+			assert_non_null(strstr(warning(manifest, 0), "at most 255 CPUs"));
+	}
+}
+
 static void test_nics(void **state)
 {
 	static const struct {
@@ -239,9 +276,9 @@ static void test_large_sectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_firmware),      cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_nics),          cmocka_unit_test(test_boot_order),
-		cmocka_unit_test(test_large_sectors),
+		cmocka_unit_test(test_firmware),   cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_many_cpus),  cmocka_unit_test(test_nics),
+		cmocka_unit_test(test_boot_order), cmocka_unit_test(test_large_sectors),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
