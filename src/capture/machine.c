@@ -122,6 +122,12 @@ static void describe_cpus(const Facts *facts, Manifest *manifest)
 		    manifest->cores, manifest->threads, CPUS_MAX);
 }
 
+/* Six bytes, and not the address of a group: FireWire has eight, an erased EEPROM all ones. */
+static bool is_vm_mac(const char *mac)
+{
+	return strlen(mac) == strlen("xx:xx:xx:xx:xx:xx") && g_ascii_xdigit_value(mac[1]) % 2 == 0;
+}
+
 /* libblkid's names of what only Linux puts on a disk. */
 static const char *const linux_contents[] = {
 	"ext2",        "ext3",        "ext4",
@@ -176,6 +182,13 @@ static void describe_nics(const Facts *facts, const GPtrArray *disks, Manifest *
 
 		if (!nic->permanent_mac || g_strcmp0(nic->kind, "ethernet") != 0)
 			continue;
+		if (!is_vm_mac(nic->permanent_mac)) {
+			warn(manifest,
+			     "%s has the address %s, which no NIC of a VM can have: it is "
+			     "left out",
+			     nic->name, nic->permanent_mac);
+			continue;
+		}
 		vm_nic = manifest_add_nic(manifest);
 		vm_nic->name = g_strdup(nic->name);
 		vm_nic->mac = g_strdup(nic->permanent_mac);

@@ -184,6 +184,8 @@ static void test_nics(void **state)
 		{ "ethernet", "52:54:00:00:00:02", "virtio_net", "virtio", "virtio" },
 		{ "ethernet", "52:54:00:00:00:03", "e1000", "e1000", "e1000" },
 		{ "ethernet", "52:54:00:00:00:04", NULL, "e1000e", "virtio" },
+		{ "ethernet", "ff:ff:ff:ff:ff:ff", "broken", NULL, NULL },
+		{ "ethernet", "00:11:22:33:44:55:66:77", "firewire_net", NULL, NULL },
 	};
 	g_autoptr(GPtrArray) disks = g_ptr_array_new_with_free_func(disk_free);
 	g_autoptr(Facts) facts = facts_new();
