@@ -8,10 +8,12 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
 	&cmd_inspect,
@@ -85,10 +87,26 @@ static int exit_status(const GError *error)
 	return EXIT_FAILURE;
 }
 
+/*
+ * Started without stdin, stdout or stderr, the next file opened would be in their place, and words
+ * meant for people would be written into an image.  Read-only, so that output still fails.
+ */
+static bool fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 
+	if (!fill_standard_fds())
+		return EXIT_FAILURE; /* and nowhere to say so */
 	setlocale(LC_ALL, "");
 	g_set_prgname("wherry");
 	g_log_writer_default_set_use_stderr(true); /* g_debug() would speak on stdout */
