@@ -307,6 +307,8 @@ bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GErro
 {
 	g_autoptr(Manifest) again = NULL;
 	g_autofree char *text = NULL;
+	struct stat st;
+	bool is_first;
 	size_t len;
 
 	/* Better no bundle than one that says it is complete and cannot be read. */
@@ -317,14 +319,18 @@ bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GErro
 		return false;
 	}
 
+	is_first = fstatat(bundle->fd, MANIFEST_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0;
 	/* First the names of the files that it speaks of, then its own. */
 	if (!io_flush(bundle->fd, bundle->path, error))
 		return false;
-	if (!atomic_file_write(bundle->fd, MANIFEST_FILE, text, len, error)) {
-		g_prefix_error(error, "'%s': ", bundle->path);
-		return false;
-	}
-	return true;
+	if (atomic_file_write(bundle->fd, MANIFEST_FILE, text, len, error))
+		return true;
+	g_prefix_error(error, "'%s': ", bundle->path);
+	/* A new one that may not last is there; a bundle that we call incomplete has none.  That it
+	 * stays if this fails is the lesser harm: it speaks of what is there. */
+	if (is_first)
+		(void)unlinkat(bundle->fd, MANIFEST_FILE, 0);
+	return false;
 }
 
 void bundle_free(Bundle *bundle)
