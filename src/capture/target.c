@@ -36,7 +36,7 @@ static bool check_name(const char *target, GError **error)
 	g_autofree char *path = g_canonicalize_filename(target, NULL);
 	bool ok = g_utf8_validate(path, -1, NULL);
 
-	for (const char *at = path; ok && *at; at = g_utf8_next_char(at))
+	for (char *at = path; ok && *at; at = g_utf8_next_char(at))
 		ok = !g_unichar_iscntrl(g_utf8_get_char(at));
 	if (ok)
 		return true;
