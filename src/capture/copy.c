@@ -7,15 +7,11 @@
 
 #include "base/error.h"
 #include "base/zero.h"
-#include "bundle/sums.h"
+#include "capture/chunk.h"
 #include "image/compress.h"
-#include "image/image-writer.h"
 
-#include <assert.h>
+#include <inttypes.h>
 #include <string.h>
-
-#define CLUSTERS_PER_CHUNK (SUMS_CHUNK_SIZE / IMAGE_CLUSTER_SIZE)
-static_assert(IMAGE_LEAF_SIZE == SUMS_LEAF_SIZE, "the sums keep the digests of the image's leaves");
 
 #define PROGRESS_INTERVAL (G_USEC_PER_SEC / 10)
 
@@ -27,7 +23,7 @@ typedef struct {
 	uint8_t *chunk;         /* SUMS_CHUNK_SIZE bytes */
 	uint8_t *packed;        /* IMAGE_CLUSTER_SIZE bytes */
 	uint64_t done;          /* bytes in use that were read */
-	gint64 next_progress;   /* of g_get_monotonic_time() */
+	int64_t next_progress;  /* of g_get_monotonic_time() */
 } Copy;
 
 static void copy_clear(Copy *copy)
@@ -43,7 +39,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
 static bool copy_start(Copy *copy, const struct copy_job *job, GError **error)
 {
 	uint64_t size = job->disk->dev->size;
-	uint64_t virtual_size = (size + 511) / 512 * 512;
+	uint64_t virtual_size = chunk_virtual_size(size);
 
 	copy->job = job;
 	copy->chunk = g_malloc(SUMS_CHUNK_SIZE);
@@ -62,7 +58,7 @@ static bool copy_start(Copy *copy, const struct copy_job *job, GError **error)
 static bool report(Copy *copy, bool always, GError **error)
 {
 	const struct copy_job *job = copy->job;
-	gint64 now = g_get_monotonic_time();
+	int64_t now = g_get_monotonic_time();
 	struct progress progress = {
 		.phase = "copying",
 		.item = job->disk->dev->name,
@@ -78,8 +74,8 @@ static bool report(Copy *copy, bool always, GError **error)
 	if (job->progress(&progress, job->userdata))
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
-		    "interrupted after %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes",
-		    progress.all_done, progress.all_total);
+		    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
+		    progress.all_total);
 	return false;
 }
 
@@ -149,8 +145,7 @@ static bool copy_chunk(Copy *copy, uint64_t index, GError **error)
 	uint64_t end = MIN(start + SUMS_CHUNK_SIZE, copy->job->disk->dev->size);
 	struct digest digest;
 
-	g_debug("%s: chunk %" G_GUINT64_FORMAT " at %" G_GUINT64_FORMAT, copy->job->disk->dev->name,
-		index, start);
+	g_debug("%s: chunk %" PRIu64 " at %" PRIu64, copy->job->disk->dev->name, index, start);
 	if (!read_chunk(copy, start, end, error))
 		return false;
 	if (is_zero(copy->chunk, SUMS_CHUNK_SIZE))

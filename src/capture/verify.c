@@ -11,16 +11,14 @@
 #include "base/io.h"
 #include "base/zero.h"
 #include "bundle/bundle.h"
-#include "bundle/sums.h"
+#include "capture/chunk.h"
 #include "image/image-reader.h"
-#include "image/image-writer.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define READ_SIZE          IMAGE_LEAF_SIZE
-#define CLUSTERS_PER_CHUNK (SUMS_CHUNK_SIZE / IMAGE_CLUSTER_SIZE)
+#define READ_SIZE IMAGE_LEAF_SIZE
 
 typedef struct {
 	Bundle *bundle;     /* owned */
@@ -215,7 +213,7 @@ static bool check_sizes(const struct manifest_disk *disk, const SumsReader *sums
 {
 	uint64_t virtual_size = image_reader_virtual_size(image);
 
-	if (virtual_size == (disk->size + 511) / 512 * 512 &&
+	if (virtual_size == chunk_virtual_size(disk->size) &&
 	    sums_reader_disk_size(sums) == disk->size &&
 	    sums_reader_image_size(sums) == disk->image_size)
 		return true;
