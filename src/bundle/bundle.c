@@ -105,7 +105,8 @@ Bundle *bundle_create(const char *target, const char *name, GError **error)
 	if (parent_fd < 0)
 		return NULL;
 
-	if (mkdirat(parent_fd, name, 0755) < 0) {
+	/* The images hold what only root could read at the source: passwords, keys. */
+	if (mkdirat(parent_fd, name, 0700) < 0) {
 		if (errno == EEXIST)
 			refuse_existing(parent_fd, name, path, error);
 		else

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *or_unknown(const char *text)
 {
@@ -105,6 +106,30 @@ static void print_nic(const struct facts_nic *nic)
 	printf("\n");
 }
 
+/* Of the usual partition types a name for people; UEFI 2.10, 5.3.3, and systemd's list of them. */
+static const char *type_text(const char *type)
+{
+	static const struct {
+		const char *type, *name;
+	} names[] = {
+		{ "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "EFI system" },
+		{ "21686148-6449-6e6f-744e-656564454649", "BIOS boot" },
+		{ "0fc63daf-8483-4772-8e79-3d69d8477de4", "Linux" },
+		{ "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "Linux root" },
+		{ "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "Linux swap" },
+		{ "e6d6d379-f507-44c2-a23c-238f2a3df928", "Linux LVM" },
+		{ "a19d880f-05fc-4d3b-a006-743f0f84911e", "Linux RAID" },
+		{ "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", "Windows data" },
+		{ "e3c9e316-0b5c-4db8-817d-f92df00215ae", "Windows reserved" },
+		{ "de94bba4-06d1-4d40-a16a-bfd50179d6ac", "Windows recovery" },
+	};
+
+	for (size_t i = 0; type && i < G_N_ELEMENTS(names); i++)
+		if (strcmp(names[i].type, type) == 0)
+			return names[i].name;
+	return type ? type : "no table";
+}
+
 static void print_volume(const struct map_volume *volume)
 {
 	g_autofree char *size = units_bytes(volume->size), *used = units_bytes(volume->used);
@@ -113,8 +138,8 @@ static void print_volume(const struct map_volume *volume)
 		printf("          %3u", volume->number);
 	else
 		printf("            -");
-	printf("  %10s  %10s in use  %s%s%s\n", size, used, volume->how, volume->label ? ", " : "",
-	       volume->label ? volume->label : "");
+	printf("  %10s  %10s in use  %s: %s%s%s\n", size, used, type_text(volume->type),
+	       volume->how, volume->label ? ", " : "", volume->label ? volume->label : "");
 }
 
 /* What the facts know of the disk behind @path; nothing for a file. */

@@ -69,7 +69,7 @@ static void test_create(void **state)
 	assert_string_equal(bundle->path, "./wherry/web1");
 	assert_int_equal(n_fsync, 2); /* the directories that got a new entry */
 	assert_int_equal(stat("wherry/web1", &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(st.st_mode & 07777, 0700);
 
 	second = bundle_create(".", "web2", &error);
 	assert_ok(second, error);
