@@ -32,19 +32,20 @@ static char *describe_rate(const struct progress *now, int64_t elapsed)
 	return g_strdup_printf(", %s/s, %s left", rate_text, left_text);
 }
 
-/* "copying /dev/sda: 1.2 GiB of 2.7 GiB; all: 24 % of 5.0 GiB, ..."; owned by the caller. */
+/* "copying /dev/sda: 1.2 GiB of 2.7 GiB; all: 1.2 GiB of 5.0 GiB, 24 %, ..."; owned. */
 static char *describe(const struct progress *now, int64_t elapsed)
 {
 	g_autofree char *done = units_bytes(now->done), *total = units_bytes(now->total);
-	g_autofree char *all = units_bytes(now->all_total), *rate = NULL;
+	g_autofree char *all_done = units_bytes(now->all_done);
+	g_autofree char *all_total = units_bytes(now->all_total), *rate = NULL;
 
 	if (now->all_total == 0)
 		return g_strdup_printf("%s%s%s", now->phase, now->item ? " of " : "",
 				       now->item ? now->item : "");
 	rate = describe_rate(now, elapsed);
-	return g_strdup_printf("%s %s: %s of %s; all: %.0f %% of %s%s", now->phase,
-			       now->item ? now->item : "", done, total,
-			       100.0 * (double)now->all_done / (double)now->all_total, all, rate);
+	return g_strdup_printf("%s %s: %s of %s; all: %s of %s, %.0f %%%s", now->phase,
+			       now->item ? now->item : "", done, total, all_done, all_total,
+			       100.0 * (double)now->all_done / (double)now->all_total, rate);
 }
 
 /* Whether this is another phase or item than in the last call. */
