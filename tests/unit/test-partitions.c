@@ -53,6 +53,8 @@ static const struct {
 	{ { 1000, 0, 0, 0x83, 8, 16000 }, "partition 5 of 16000 sectors at 1008" },
 	{ { 1000, 1, 0, 0x05, 0, 1000 }, "go from sector 1000 back to 1000" },
 	{ { 3000, 1, 0, 0x05, 0, 1000 }, "go from sector 3000 back to 1000" },
+	{ { 3000, 0, 0, 0x05, 2000, 1000 },
+	  "back to 3000 after 1 of them" }, /* holds no partition */
 	{ { 1000, 1, 0, 0x05, 2500, 1000 }, "no table of logical partitions at sector 3500" },
 	{ { 1000, 1, 0, 0x05, UINT32_MAX, 1000 }, "lie beyond the 8388608 bytes" },
 	{ { 1000, 2, 0, 0x83, 100, 100 }, "entry 3 of the logical partitions at sector 1000" },
