@@ -115,6 +115,7 @@ static bool is_file(const char *text)
 
 static void free_volume(void *volume);
 static void free_disk(void *disk);
+static void free_layer_volume(void *volume);
 static void free_nic(void *nic);
 static void free_file(void *file);
 static void free_manifest(void *manifest);
@@ -169,6 +170,23 @@ static const struct field disk_fields[] = {
 static const struct record disk_record = { sizeof(STRUCT), disk_fields, free_disk };
 #undef STRUCT
 
+#define STRUCT struct manifest_layer_volume
+static const struct field layer_volume_fields[] = {
+	{ TEXT(layer) },
+	{ TEXT(name) },
+	{ BYTES(size, 0, MAX_FILE) },
+	{ BYTES(used, 0, MAX_FILE) },
+	{ TEXT(content), OR_NULL },
+	{ TEXT(how) },
+	{ NULL },
+};
+static const struct record layer_volume_record = {
+	sizeof(STRUCT),
+	layer_volume_fields,
+	free_layer_volume,
+};
+#undef STRUCT
+
 #define STRUCT struct manifest_nic
 static const struct field nic_fields[] = {
 	{ TEXT(name) },
@@ -205,6 +223,7 @@ static const struct field manifest_fields[] = {
 	{ NUMBER(cores, 1, 4096) },
 	{ NUMBER(threads, 1, 4096) },
 	{ RECORDS(disks, disk_record, 1, MAX_ITEMS) },
+	{ RECORDS(volumes, layer_volume_record, 0, 65536) },
 	{ RECORDS(nics, nic_record, 0, MAX_ITEMS) },
 	{ RECORDS(files, file_record, 0, 2 * MAX_ITEMS) },
 	{ STRINGS(warnings, 65536) },
@@ -273,6 +292,11 @@ static void free_disk(void *disk)
 	record_free(&disk_record, disk);
 }
 
+static void free_layer_volume(void *volume)
+{
+	record_free(&layer_volume_record, volume);
+}
+
 static void free_nic(void *nic)
 {
 	record_free(&nic_record, nic);
@@ -310,6 +334,11 @@ struct manifest_disk *manifest_add_disk(Manifest *manifest)
 struct manifest_volume *manifest_add_volume(struct manifest_disk *disk)
 {
 	return add(disk->volumes, &volume_record);
+}
+
+struct manifest_layer_volume *manifest_add_layer_volume(Manifest *manifest)
+{
+	return add(manifest->volumes, &layer_volume_record);
 }
 
 struct manifest_nic *manifest_add_nic(Manifest *manifest)

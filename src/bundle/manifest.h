@@ -65,6 +65,16 @@ struct manifest_disk {
 	char *sums;          /* "disk-0.sums", which holds the digests of the image's leaves, too */
 };
 
+/* A volume that lies across disks, or on what does: a logical volume, an array. */
+struct manifest_layer_volume {
+	char *layer;   /* "lvm", "md" */
+	char *name;    /* "vg0/root" */
+	uint64_t size; /* bytes */
+	uint64_t used; /* bytes that are carried; of a mirror, those of one copy */
+	char *content; /* "ext4" ...; NULL: not known */
+	char *how;     /* how the map was made */
+};
+
 struct manifest_nic {
 	char *name;  /* at the source: "eno1" */
 	char *mac;   /* permanent, lower case */
@@ -92,6 +102,7 @@ typedef struct {
 	uint64_t memory;                      /* bytes, a multiple of 1 MiB */
 	unsigned int sockets, cores, threads; /* each at least 1 */
 	GPtrArray *disks;                     /* of struct manifest_disk *; never NULL */
+	GPtrArray *volumes;                   /* of struct manifest_layer_volume *; never NULL */
 	GPtrArray *nics;                      /* of struct manifest_nic *; never NULL */
 	GPtrArray *files;                     /* of struct manifest_file *; never NULL */
 	GPtrArray *warnings;                  /* of char *; never NULL */
@@ -101,9 +112,10 @@ typedef struct {
 
 /* An empty one: its arrays are there, its strings NULL. */
 Manifest *manifest_new(void);
-struct manifest_disk *manifest_add_disk(Manifest *manifest);             /* borrowed */
-struct manifest_volume *manifest_add_volume(struct manifest_disk *disk); /* borrowed */
-struct manifest_nic *manifest_add_nic(Manifest *manifest);               /* borrowed */
+struct manifest_disk *manifest_add_disk(Manifest *manifest);                 /* borrowed */
+struct manifest_volume *manifest_add_volume(struct manifest_disk *disk);     /* borrowed */
+struct manifest_layer_volume *manifest_add_layer_volume(Manifest *manifest); /* borrowed */
+struct manifest_nic *manifest_add_nic(Manifest *manifest);                   /* borrowed */
 /* The entry of @name, which is added if there is none; borrowed. */
 struct manifest_file *manifest_set_file(Manifest *manifest, const char *name);
 

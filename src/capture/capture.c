@@ -19,11 +19,9 @@
 /* machine.json, domain.xml and capture.log, generously. */
 #define SMALL_FILES_BOUND (UINT64_C(1) << 20)
 
-static bool report_map(const struct capture_options *options, const GPtrArray *disks,
-		       unsigned int done, GError **error)
+static bool report_map(const struct capture_options *options, GError **error)
 {
-	const struct plan_disk *disk = g_ptr_array_index(disks, MIN(done, disks->len - 1));
-	const struct progress progress = { .phase = "reading the map", .item = disk->dev->name };
+	const struct progress progress = { .phase = "reading the map", .item = "the disks" };
 
 	if (options->progress(&progress, options->userdata))
 		return true;
@@ -32,13 +30,24 @@ static bool report_map(const struct capture_options *options, const GPtrArray *d
 	return false;
 }
 
-static bool map_all(const struct capture_options *options, const GPtrArray *disks, GError **error)
+static StorageMap *map_all(const struct capture_options *options, const GPtrArray *disks,
+			   GError **error)
 {
-	for (unsigned int i = 0; i < disks->len; i++)
-		if (!report_map(options, disks, i, error) ||
-		    !plan_map(g_ptr_array_index(disks, i), error))
-			return false;
-	return report_map(options, disks, disks->len, error);
+	g_autoptr(StorageMap) map = NULL;
+
+	if (!report_map(options, error))
+		return NULL;
+	map = plan_map(disks);
+	for (unsigned int i = 0; i < disks->len; i++) {
+		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+
+		if (disk->map->failure) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot read '%s': %s",
+				    disk->dev->name, disk->map->failure);
+			return NULL;
+		}
+	}
+	return report_map(options, error) ? g_steal_pointer(&map) : NULL;
 }
 
 static bool estimate_all(const struct capture_options *options, const GPtrArray *disks,
@@ -94,7 +103,7 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 }
 
 static Manifest *start_manifest(const Facts *facts, const struct capture_options *options,
-				const GPtrArray *disks)
+				const GPtrArray *disks, const StorageMap *map)
 {
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
 	Manifest *manifest = manifest_new();
@@ -104,7 +113,7 @@ static Manifest *start_manifest(const Facts *facts, const struct capture_options
 	manifest->name = g_strdup(options->name);
 	manifest->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
 	manifest->tool = g_strdup("wherry " WHERRY_VERSION);
-	machine_describe(facts, disks, manifest);
+	machine_describe(facts, disks, map, manifest);
 	for (size_t i = 0; options->left_out && options->left_out[i]; i++)
 		options->warn(options->left_out[i], options->userdata);
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
@@ -239,15 +248,18 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 		 Manifest **ret, GError **error)
 {
 	g_autoptr(GPtrArray) disks = plan_open(options->disks, error);
+	g_autoptr(StorageMap) map = NULL;
 	g_autoptr(Manifest) manifest = NULL;
 	g_autoptr(Bundle) bundle = NULL;
 
 	if (!disks || !target_check(options->target, options->disks, error) ||
-	    !plan_check_idle(disks, error) || !map_all(options, disks, error) ||
-	    !check_space(options, disks, error))
+	    !plan_check_idle(disks, error))
+		return false;
+	map = map_all(options, disks, error);
+	if (!map || !check_space(options, disks, error))
 		return false;
 
-	manifest = start_manifest(facts, options, disks);
+	manifest = start_manifest(facts, options, disks, map);
 	if (!check_manifest(manifest, error))
 		return false;
 	bundle = bundle_create(options->target, options->name, error);

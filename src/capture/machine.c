@@ -136,13 +136,13 @@ static const char *const linux_contents[] = {
 	"crypto_LUKS", NULL,
 };
 
-static bool holds_linux(const GPtrArray *disks)
+static bool holds_linux(const StorageMap *map)
 {
-	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+	for (unsigned int i = 0; i < map->disks->len; i++) {
+		const DiskMap *disk = g_ptr_array_index(map->disks, i);
 
-		for (unsigned int j = 0; j < disk->map->volumes->len; j++) {
-			const struct map_volume *volume = g_ptr_array_index(disk->map->volumes, j);
+		for (unsigned int j = 0; j < disk->volumes->len; j++) {
+			const struct map_volume *volume = g_ptr_array_index(disk->volumes, j);
 
 			if (volume->content && g_strv_contains(linux_contents, volume->content))
 				return true;
@@ -172,9 +172,9 @@ static const char *choose_nic_model(const char *driver, bool is_linux)
 	return is_linux ? "virtio" : "e1000e";
 }
 
-static void describe_nics(const Facts *facts, const GPtrArray *disks, Manifest *manifest)
+static void describe_nics(const Facts *facts, const StorageMap *map, Manifest *manifest)
 {
-	bool is_linux = holds_linux(disks);
+	bool is_linux = holds_linux(map);
 
 	for (unsigned int i = 0; i < facts->nics->len; i++) {
 		const struct facts_nic *nic = g_ptr_array_index(facts->nics, i);
@@ -196,7 +196,7 @@ static void describe_nics(const Facts *facts, const GPtrArray *disks, Manifest *
 	}
 }
 
-static void describe_volumes(const DiskMap *map, struct manifest_disk *disk)
+static void describe_partitions(const DiskMap *map, struct manifest_disk *disk)
 {
 	for (unsigned int i = 0; i < map->volumes->len; i++) {
 		const struct map_volume *from = g_ptr_array_index(map->volumes, i);
@@ -210,6 +210,24 @@ static void describe_volumes(const DiskMap *map, struct manifest_disk *disk)
 		to->content = g_strdup(from->content);
 		to->how = g_strdup(from->how);
 	}
+}
+
+/* Those that lie across disks, or on what does. */
+static void describe_volumes(const StorageMap *map, Manifest *manifest)
+{
+	for (unsigned int i = 0; i < map->volumes->len; i++) {
+		const struct map_volume *from = g_ptr_array_index(map->volumes, i);
+		struct manifest_layer_volume *to = manifest_add_layer_volume(manifest);
+
+		to->layer = g_strdup(from->layer);
+		to->name = g_strdup(from->name);
+		to->size = from->size;
+		to->used = from->used;
+		to->content = g_strdup(from->content);
+		to->how = g_strdup(from->how);
+	}
+	for (unsigned int i = 0; i < map->warnings->len; i++)
+		warn(manifest, "%s", (const char *)g_ptr_array_index(map->warnings, i));
 }
 
 static void describe_disk(const Facts *facts, const struct plan_disk *plan, Manifest *manifest)
@@ -229,7 +247,7 @@ static void describe_disk(const Facts *facts, const struct plan_disk *plan, Mani
 	disk->sector_size = plan->map->sector_size;
 	disk->table = g_strdup(plan->map->table);
 	disk->used = plan->used;
-	describe_volumes(plan->map, disk);
+	describe_partitions(plan->map, disk);
 	disk->bus = domain_choose_bus(disk->driver, disk->sector_size, manifest->firmware,
 				      &disk->bus_reason);
 	if (disk->sector_size == 4096 && disk->bus == MANIFEST_BUS_VIRTIO_SCSI)
@@ -280,7 +298,8 @@ static void describe_boot_order(const Facts *facts, const GPtrArray *disks, Mani
 	}
 }
 
-void machine_describe(const Facts *facts, const GPtrArray *disks, Manifest *manifest)
+void machine_describe(const Facts *facts, const GPtrArray *disks, const StorageMap *map,
+		      Manifest *manifest)
 {
 	manifest->uuid = g_strdup(facts->uuid);
 	manifest->rtc_local = facts->rtc == FACTS_RTC_LOCAL;
@@ -288,8 +307,9 @@ void machine_describe(const Facts *facts, const GPtrArray *disks, Manifest *mani
 	describe_cpus(facts, manifest);
 	describe_memory(facts, manifest);
 	describe_firmware(facts, disks, manifest);
-	describe_nics(facts, disks, manifest);
+	describe_nics(facts, map, manifest);
 	for (unsigned int i = 0; i < disks->len; i++)
 		describe_disk(facts, g_ptr_array_index(disks, i), manifest);
+	describe_volumes(map, manifest);
 	describe_boot_order(facts, disks, manifest);
 }

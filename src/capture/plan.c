@@ -18,7 +18,6 @@ static void plan_disk_free(void *p)
 {
 	struct plan_disk *disk = p;
 
-	disk_map_free(disk->map);
 	blkdev_free(disk->dev);
 	g_free(disk);
 }
@@ -53,9 +52,14 @@ static bool check_disk(const GPtrArray *disks, const Blkdev *dev, GError **error
 	return true;
 }
 
+GPtrArray *plan_new(void)
+{
+	return g_ptr_array_new_with_free_func(plan_disk_free);
+}
+
 GPtrArray *plan_open(const char *const *paths, GError **error)
 {
-	g_autoptr(GPtrArray) disks = g_ptr_array_new_with_free_func(plan_disk_free);
+	g_autoptr(GPtrArray) disks = plan_new();
 
 	for (size_t i = 0; paths[i]; i++) {
 		g_autoptr(Blkdev) dev = blkdev_open(paths[i], error);
@@ -87,18 +91,31 @@ bool plan_check_idle(const GPtrArray *disks, GError **error)
 	return true;
 }
 
-bool plan_map(struct plan_disk *disk, GError **error)
+static void count(struct plan_disk *disk)
 {
 	uint64_t size = disk->dev->size, image;
 
-	disk->map = disk_map_read(disk->dev, error);
-	if (!disk->map)
-		return false;
 	disk->used = used_map_count(disk->map->used, 0, size);
 	disk->clusters = used_map_count_clusters(disk->map->used, IMAGE_CLUSTER_SIZE);
 	image = image_size_bound(size, disk->clusters);
 	disk->bytes_bound = image + sums_size_bound(disk->clusters, image);
-	return true;
+}
+
+StorageMap *plan_map(const GPtrArray *disks)
+{
+	g_autofree const Blkdev **devs = g_new(const Blkdev *, disks->len);
+	StorageMap *map;
+
+	for (unsigned int i = 0; i < disks->len; i++)
+		devs[i] = ((const struct plan_disk *)g_ptr_array_index(disks, i))->dev;
+	map = storage_map_read(devs, disks->len);
+	for (unsigned int i = 0; i < disks->len; i++) {
+		struct plan_disk *disk = g_ptr_array_index(disks, i);
+
+		disk->map = g_ptr_array_index(map->disks, i);
+		count(disk);
+	}
+	return map;
 }
 
 /* The used bytes of the disk in one row: where does byte @position of them lie? */

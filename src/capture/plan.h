@@ -3,17 +3,20 @@
 #pragma once
 
 #include "base/blkdev.h"
-#include "map/disk-map.h"
+#include "map/storage-map.h"
 
 #include <glib.h>
 
 struct plan_disk {
 	Blkdev *dev;          /* owned */
-	DiskMap *map;         /* owned; NULL until it was read */
+	DiskMap *map;         /* borrowed; NULL until it was read */
 	uint64_t used;        /* bytes in use */
 	uint64_t clusters;    /* of the image that hold bytes in use */
 	uint64_t bytes_bound; /* image and sums can take no more */
 };
+
+/* An empty plan: of struct plan_disk *, each owned. */
+GPtrArray *plan_new(void);
 
 /*
  * Open the disks at @paths (NULL ends), none of them twice and none of them empty.  Of struct
@@ -27,8 +30,11 @@ GPtrArray *plan_open(const char *const *paths, GError **error);
  */
 bool plan_check_idle(const GPtrArray *disks, GError **error);
 
-/* Read the map of @disk and count. */
-bool plan_map(struct plan_disk *disk, GError **error);
+/*
+ * Read the maps of @disks and count.  Theirs are parts of what is returned, which the caller owns.
+ * A disk that cannot be read has a map that says so, and counts as empty.
+ */
+StorageMap *plan_map(const GPtrArray *disks);
 
 /*
  * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread

@@ -36,20 +36,49 @@ static json_t *map_json(const struct plan_disk *plan)
 			 "volumes", volumes, "warnings", warnings);
 }
 
-void inspect_print_json(const Facts *facts, const GPtrArray *disks)
+static json_t *layers_json(const StorageMap *map)
 {
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < map->volumes->len; i++) {
+		const struct map_volume *volume = g_ptr_array_index(map->volumes, i);
+
+		json_array_append_new(array,
+				      json_pack("{s:s, s:o, s:I, s:I, s:s?, s:o}", "layer",
+						volume->layer, "name", json_text(volume->name),
+						"size", (json_int_t)volume->size, "used",
+						(json_int_t)volume->used, "content",
+						volume->content, "how", json_text(volume->how)));
+	}
+	return array;
+}
+
+static json_t *warnings_json(const GPtrArray *warnings)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < warnings->len; i++)
+		json_array_append_new(array, json_text(g_ptr_array_index(warnings, i)));
+	return array;
+}
+
+void inspect_print_json(const Inspection *inspection)
+{
+	const GPtrArray *disks = inspection->disks;
 	json_t *array = json_array(), *object;
 
 	for (unsigned int i = 0; i < disks->len; i++) {
 		const struct inspected *disk = g_ptr_array_index(disks, i);
-		json_t *map = disk->plan ? map_json(disk->plan) : json_null();
+		json_t *map = disk->failure ? json_null() : map_json(disk->plan);
 
 		json_array_append_new(array,
 				      json_pack("{s:o, s:o, s:o}", "path", json_text(disk->path),
 						"map", map, "failure", json_text(disk->failure)));
 	}
-	object = json_pack("{s:i, s:o, s:o}", "schema", INSPECT_SCHEMA, "facts",
-			   facts_to_json(facts), "disks", array);
+	object = json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema", INSPECT_SCHEMA, "facts",
+			   facts_to_json(inspection->facts), "disks", array, "volumes",
+			   layers_json(inspection->map), "warnings",
+			   warnings_json(inspection->map->warnings));
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(object);

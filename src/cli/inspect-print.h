@@ -8,10 +8,17 @@
 /* One disk that was looked at. */
 struct inspected {
 	char *path;             /* owned */
-	struct plan_disk *plan; /* borrowed; NULL: could not be read */
-	char *failure;          /* why not; owned */
+	struct plan_disk *plan; /* borrowed; NULL: could not be opened */
+	char *failure;          /* why it could not be read; owned */
 };
 
-/* @disks: of struct inspected *.  Both write to stdout.  @verbose: names and paths of each, too. */
-void inspect_print_text(const Facts *facts, const GPtrArray *disks, bool verbose);
-void inspect_print_json(const Facts *facts, const GPtrArray *disks);
+/* All that was found. */
+typedef struct {
+	Facts *facts;
+	GPtrArray *disks; /* of struct inspected * */
+	StorageMap *map;  /* of those that could be opened */
+} Inspection;
+
+/* Both write to stdout.  @verbose: names and paths of each disk, too. */
+void inspect_print_text(const Inspection *inspection, bool verbose);
+void inspect_print_json(const Inspection *inspection);

@@ -163,7 +163,7 @@ static void print_disk(const Facts *facts, const struct inspected *inspected, bo
 	g_autofree char *size = NULL, *used = NULL, *bound = NULL;
 
 	printf("disk      %s", inspected->path);
-	if (!plan) {
+	if (inspected->failure) {
 		print_hardware(facts_find_disk(facts, inspected->path), verbose);
 		printf("\n          not read: %s\n", inspected->failure);
 		return;
@@ -184,8 +184,25 @@ static void print_disk(const Facts *facts, const struct inspected *inspected, bo
 		       (const char *)g_ptr_array_index(plan->map->warnings, i));
 }
 
-void inspect_print_text(const Facts *facts, const GPtrArray *disks, bool verbose)
+static void print_layers(const StorageMap *map)
 {
+	for (unsigned int i = 0; i < map->volumes->len; i++) {
+		const struct map_volume *volume = g_ptr_array_index(map->volumes, i);
+		g_autofree char *size = units_bytes(volume->size),
+				*used = units_bytes(volume->used);
+
+		printf("%-9s %s: %s, %s in use, %s\n", volume->layer, volume->name, size, used,
+		       volume->how);
+	}
+	for (unsigned int i = 0; i < map->warnings->len; i++)
+		printf("warning   %s\n", (const char *)g_ptr_array_index(map->warnings, i));
+}
+
+void inspect_print_text(const Inspection *inspection, bool verbose)
+{
+	const Facts *facts = inspection->facts;
+	const GPtrArray *disks = inspection->disks;
+
 	print_machine(facts, verbose);
 	for (unsigned int i = 0; i < facts->nics->len; i++)
 		print_nic(g_ptr_array_index(facts->nics, i));
@@ -193,6 +210,7 @@ void inspect_print_text(const Facts *facts, const GPtrArray *disks, bool verbose
 		printf("DNS       %s\n", facts->dns[i]);
 	for (unsigned int i = 0; i < disks->len; i++)
 		print_disk(facts, g_ptr_array_index(disks, i), verbose);
+	print_layers(inspection->map);
 	for (unsigned int i = 0; i < facts->notes->len; i++)
 		printf("note      %s\n", (const char *)g_ptr_array_index(facts->notes, i));
 }

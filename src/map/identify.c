@@ -2,21 +2,54 @@
 /* Safe probing: two signatures that contradict each other are an error, not a choice. */
 #include "map/identify.h"
 
+#include "base/autofd.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #include <blkid.h>
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * libblkid reads a file descriptor.  Of a volume that is no run of one, it gets a copy of both
+ * ends: no signature lies farther in.  Were one missed, the volume would be carried whole.
+ */
+#define END_SIZE (UINT64_C(8) << 20)
 
 typedef struct blkid_struct_probe Probe;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Probe, blkid_free_probe)
 
-int identify(const struct volume *volume, char **ret, GError **error)
+static bool copy_part(const Volume *volume, int fd, uint64_t offset, uint64_t len, GError **error)
+{
+	g_autofree uint8_t *buf = g_malloc(len);
+
+	return volume_read(volume, offset, buf, len, error) &&
+	       io_pwrite(fd, "a copy in memory", offset, buf, len, error);
+}
+
+static int copy_ends(const Volume *volume, GError **error)
+{
+	uint64_t end = MIN(END_SIZE, volume->size);
+	autofd int fd = memfd_create("ends of a volume", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)volume->size) < 0) {
+		wherry_error_sys(error, errno, "cannot copy the ends of %s", volume->name);
+		return -1;
+	}
+	if (!copy_part(volume, fd, 0, end, error) ||
+	    !copy_part(volume, fd, volume->size - end, end, error))
+		return -1;
+	return g_steal_fd(&fd);
+}
+
+static int probe_file(const Volume *volume, int fd, uint64_t offset, char **ret, GError **error)
 {
 	g_autoptr(Probe) probe = blkid_new_probe();
 	const char *type;
 	int r;
 
-	if (!probe || blkid_probe_set_device(probe, volume->disk->fd, (blkid_loff_t)volume->offset,
+	if (!probe || blkid_probe_set_device(probe, fd, (blkid_loff_t)offset,
 					     (blkid_loff_t)volume->size) != 0) {
 		wherry_error_sys(error, errno ? errno : EIO, "cannot probe %s", volume->name);
 		return -1;
@@ -38,4 +71,18 @@ int identify(const struct volume *volume, char **ret, GError **error)
 		return 0;
 	*ret = g_strdup(type);
 	return 1;
+}
+
+int identify(const Volume *volume, char **ret, GError **error)
+{
+	const Blkdev *disk;
+	autofd int copy = -1;
+	uint64_t offset;
+
+	if (volume->size == 0)
+		return 0;
+	if (volume_is_run(volume, &disk, &offset))
+		return probe_file(volume, disk->fd, offset, ret, error);
+	copy = copy_ends(volume, error);
+	return copy < 0 ? -1 : probe_file(volume, copy, 0, ret, error);
 }

@@ -8,4 +8,4 @@
  * libblkid's name of the content of @volume ("ext4", "vfat", "LVM2_member"), owned by the caller.
  * 1: @ret is set.  0: nothing that it knows.  -1: failed, or it sees more than one thing.
  */
-int identify(const struct volume *volume, char **ret, GError **error);
+int identify(const Volume *volume, char **ret, GError **error);

@@ -3,11 +3,10 @@
  * Which bytes of a volume does its format use?
  *
  * Each format is one file that exports one const table.  To add one: write that file, list it in
- * disk-map.c and meson.build, and give the tests a volume of it.
+ * storage-map.c and meson.build, and give the tests a volume of it.
  */
 #pragma once
 
-#include "map/used-map.h"
 #include "map/volume.h"
 
 /* What a driver found. */
@@ -20,16 +19,16 @@ struct map_driver {
 	const char *const *contents; /* libblkid's names of what it reads; NULL ends */
 
 	/*
-	 * Add every byte of @volume in use to @used (whose offsets are those of the disk), metadata
-	 * included, and set @ret.  @content is libblkid's name, one of @contents.
+	 * Say volume_use() for every byte of @volume in use, metadata included, and set @ret.
+	 * @content is libblkid's name, one of @contents.
 	 *
 	 * In doubt a byte is in use: copying too much costs time, copying too little costs the
 	 * user's files.  On any inconsistency or unknown feature it fails: the caller then carries
 	 * the whole volume and gives the message as the reason.  What was added by then does no
 	 * harm.
 	 */
-	bool (*map)(const struct volume *volume, const char *content, UsedMap *used,
-		    struct map_found *ret, GError **error);
+	bool (*map)(const Volume *volume, const char *content, struct map_found *ret,
+		    GError **error);
 };
 
 extern const struct map_driver map_ext;

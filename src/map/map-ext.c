@@ -45,7 +45,7 @@ static errcode_t io_set_block_size(io_channel channel, int size)
 /* A negative @count is a number of bytes. */
 static errcode_t io_read_64(io_channel channel, unsigned long long block, int count, void *data)
 {
-	const struct volume *volume = channel->private_data;
+	const Volume *volume = channel->private_data;
 	size_t len = count < 0 ? (size_t)-count : (size_t)count * (size_t)channel->block_size;
 	g_autoptr(GError) cause = NULL;
 	uint64_t offset;
@@ -123,7 +123,7 @@ static void set_error(GError **error, errcode_t code, const char *what)
  * The superblock's own words on size, before libext2fs allocates by them.  Descriptors are counted
  * by its smallest conceivable group, so a wrong number cannot make them many.
  */
-static bool check_sizes(const struct volume *volume, GError **error)
+static bool check_sizes(const Volume *volume, GError **error)
 {
 	struct ext2_super_block sb;
 	uint64_t blocks, bytes, groups, per_group;
@@ -305,7 +305,7 @@ static uint32_t find_end(const struct group_bitmap *bitmap, uint32_t i)
 
 /* Add the used blocks of a group and count its free clusters. */
 static uint32_t add_used(const ExtFilesystem *fs, const struct group_bitmap *bitmap,
-			 const struct volume *volume, UsedMap *used)
+			 const Volume *volume)
 {
 	uint32_t n_free = 0, end;
 
@@ -316,16 +316,14 @@ static uint32_t add_used(const ExtFilesystem *fs, const struct group_bitmap *bit
 		to =
 		    MIN(bitmap->first + ((blk64_t)end << fs->cluster_ratio_bits), bitmap->last + 1);
 		if (get_bit(bitmap, i))
-			used_map_add(used, volume->offset + from * fs->blocksize,
-				     (to - from) * fs->blocksize);
+			volume_use(volume, from * fs->blocksize, (to - from) * fs->blocksize);
 		else
 			n_free += end - i;
 	}
 	return n_free;
 }
 
-static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
-			 GError **error)
+static bool walk_bitmaps(ExtFilesystem *fs, const Volume *volume, GError **error)
 {
 	g_autofree uint8_t *bits = g_malloc(fs->blocksize);
 	struct group_bitmap bitmap = { .bits = bits };
@@ -341,7 +339,7 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 		}
 		if (!read_bitmap(fs, i, &bitmap, error))
 			return false;
-		n_free = add_used(fs, &bitmap, volume, used);
+		n_free = add_used(fs, &bitmap, volume);
 		if (n_free != want) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 				    "ext filesystem with %" PRIu32
@@ -355,27 +353,25 @@ static bool walk_bitmaps(ExtFilesystem *fs, const struct volume *volume, UsedMap
 }
 
 /* Whether blocks [@first, @first + @count) are in the map. */
-static bool all_in_use(const ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
-		       blk64_t first, blk64_t count)
+static bool all_in_use(const ExtFilesystem *fs, const Volume *volume, blk64_t first, blk64_t count)
 {
 	uint64_t bytes = count * fs->blocksize;
 
-	return used_map_count(used, volume->offset + first * fs->blocksize, bytes) == bytes;
+	return volume_count_used(volume, first * fs->blocksize, bytes) == bytes;
 }
 
 /* A bitmap that gives the filesystem's own structures away cannot be believed in the rest. */
-static bool check_structures(ExtFilesystem *fs, const struct volume *volume, UsedMap *used,
-			     GError **error)
+static bool check_structures(ExtFilesystem *fs, const Volume *volume, GError **error)
 {
 	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
 		struct group_head head = find_head(fs, i);
 
-		if (all_in_use(fs, volume, used, head.super, head.has_super) &&
-		    all_in_use(fs, volume, used, head.new, head.new != 0) &&
-		    all_in_use(fs, volume, used, head.old, head.n_old) &&
-		    all_in_use(fs, volume, used, ext2fs_block_bitmap_loc(fs, i), 1) &&
-		    all_in_use(fs, volume, used, ext2fs_inode_bitmap_loc(fs, i), 1) &&
-		    all_in_use(fs, volume, used, ext2fs_inode_table_loc(fs, i),
+		if (all_in_use(fs, volume, head.super, head.has_super) &&
+		    all_in_use(fs, volume, head.new, head.new != 0) &&
+		    all_in_use(fs, volume, head.old, head.n_old) &&
+		    all_in_use(fs, volume, ext2fs_block_bitmap_loc(fs, i), 1) &&
+		    all_in_use(fs, volume, ext2fs_inode_bitmap_loc(fs, i), 1) &&
+		    all_in_use(fs, volume, ext2fs_inode_table_loc(fs, i),
 			       fs->inode_blocks_per_group))
 			continue;
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
@@ -396,8 +392,8 @@ static void G_GNUC_PRINTF(3, 0)
 	g_debug("libext2fs: %s", text);
 }
 
-static bool ext_map(const struct volume *volume, const char *content, UsedMap *used,
-		    struct map_found *ret, GError **error)
+static bool ext_map(const Volume *volume, const char *content, struct map_found *ret,
+		    GError **error)
 {
 	g_autofree char *name = g_strdup_printf("%p", (const void *)volume);
 	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP;
@@ -422,13 +418,13 @@ static bool ext_map(const struct volume *volume, const char *content, UsedMap *u
 		set_error(error, code, "whose group descriptors are damaged");
 		return false;
 	}
-	if (!walk_bitmaps(fs, volume, used, error) || !check_structures(fs, volume, used, error))
+	if (!walk_bitmaps(fs, volume, error) || !check_structures(fs, volume, error))
 		return false;
 
 	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what is behind the last. */
 	end = ext2fs_blocks_count(fs->super) * fs->blocksize;
-	used_map_add(used, volume->offset, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
-	used_map_add(used, volume->offset + end, volume->size - end);
+	volume_use(volume, 0, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
+	volume_use(volume, end, volume->size - end);
 	ret->how = g_strdup_printf("%s, clean", content);
 	return true;
 }

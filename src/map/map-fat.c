@@ -135,7 +135,7 @@ static bool check_table(const struct fat_boot_sector *boot, struct fat *fat, GEr
 }
 
 /* No product here can overflow: 32 bits of sectors of at most 4096 bytes. */
-static bool check_boot_sector(const struct volume *volume, const struct fat_boot_sector *boot,
+static bool check_boot_sector(const Volume *volume, const struct fat_boot_sector *boot,
 			      struct fat *ret, GError **error)
 {
 	uint64_t sector = le16_get(boot->bytes_per_sector), total, table, data;
@@ -214,7 +214,7 @@ static bool check_state(const struct fat *fat, const uint8_t *table, uint8_t boo
 }
 
 /* Read @len bytes at @at of every table into @buf; they must be the same in all. */
-static bool read_tables(const struct volume *volume, const struct fat *fat, uint64_t at, size_t len,
+static bool read_tables(const Volume *volume, const struct fat *fat, uint64_t at, size_t len,
 			uint8_t *buf, uint8_t *other, GError **error)
 {
 	if (!volume_read(volume, fat->table_offset + at, buf, len, error))
@@ -234,20 +234,18 @@ static bool read_tables(const struct volume *volume, const struct fat *fat, uint
 }
 
 /* Add the clusters in use of those whose entries [@first, @end) are in @table. */
-static void add_clusters(const struct volume *volume, const struct fat *fat, const uint8_t *table,
-			 uint32_t first, uint32_t end, UsedMap *used)
+static void add_clusters(const Volume *volume, const struct fat *fat, const uint8_t *table,
+			 uint32_t first, uint32_t end)
 {
 	for (uint32_t i = MAX(first, 2u); i < end; i++)
 		if (get_entry(table, fat->bits, i - first) != 0)
-			used_map_add(used,
-				     volume->offset + fat->data_offset +
-					 (uint64_t)(i - 2) * fat->cluster_size,
-				     fat->cluster_size);
+			volume_use(volume, fat->data_offset + (uint64_t)(i - 2) * fat->cluster_size,
+				   fat->cluster_size);
 }
 
 /* In chunks that hold whole entries of each kind, so that none lies across two. */
-static bool walk_tables(const struct volume *volume, const struct fat *fat, uint8_t boot_state,
-			UsedMap *used, GError **error)
+static bool walk_tables(const Volume *volume, const struct fat *fat, uint8_t boot_state,
+			GError **error)
 {
 	g_autofree uint8_t *buf = g_malloc(TABLE_CHUNK), *other = g_malloc(TABLE_CHUNK);
 	uint32_t per_chunk = TABLE_CHUNK / 12 * (96 / fat->bits), end = fat->clusters + 2;
@@ -260,13 +258,13 @@ static bool walk_tables(const struct volume *volume, const struct fat *fat, uint
 			return false;
 		if (first == 0 && !check_state(fat, buf, boot_state, error))
 			return false;
-		add_clusters(volume, fat, buf, first, MIN(first + per_chunk, end), used);
+		add_clusters(volume, fat, buf, first, MIN(first + per_chunk, end));
 	}
 	return true;
 }
 
-static bool fat_map(const struct volume *volume, const char *content, UsedMap *used,
-		    struct map_found *ret, GError **error)
+static bool fat_map(const Volume *volume, const char *content, struct map_found *ret,
+		    GError **error)
 {
 	struct fat_boot_sector boot;
 	uint64_t data_end;
@@ -277,12 +275,12 @@ static bool fat_map(const struct volume *volume, const char *content, UsedMap *u
 	    !check_boot_sector(volume, &boot, &fat, error))
 		return false;
 	state = fat.bits == 32 ? boot.u.fat32.state : boot.u.fat16.state;
-	if (!walk_tables(volume, &fat, state, used, error))
+	if (!walk_tables(volume, &fat, state, error))
 		return false;
 
 	data_end = fat.data_offset + (uint64_t)fat.clusters * fat.cluster_size;
-	used_map_add(used, volume->offset, fat.data_offset);
-	used_map_add(used, volume->offset + data_end, volume->size - data_end);
+	volume_use(volume, 0, fat.data_offset);
+	volume_use(volume, data_end, volume->size - data_end);
 	ret->how = g_strdup_printf("FAT%u, clean", fat.bits);
 	return true;
 }

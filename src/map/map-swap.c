@@ -43,7 +43,7 @@ static bool is_swap(const char *signature)
  * Where the swap ends, by the second version of its header.  The first one, and that of a machine
  * of the other byte order, are left to doubt.
  */
-static bool find_end(const struct volume *volume, uint32_t page_size, uint64_t *ret, GError **error)
+static bool find_end(const Volume *volume, uint32_t page_size, uint64_t *ret, GError **error)
 {
 	struct swap_info info;
 	uint64_t end;
@@ -62,14 +62,14 @@ static bool find_end(const struct volume *volume, uint32_t page_size, uint64_t *
 	return true;
 }
 
-static bool swap_map(const struct volume *volume, const char *content, UsedMap *used,
-		     struct map_found *ret, GError **error)
+static bool swap_map(const Volume *volume, const char *content, struct map_found *ret,
+		     GError **error)
 {
 	char signature[SIGNATURE_SIZE];
 	uint64_t end;
 
 	if (strcmp(content, "swsuspend") == 0) {
-		used_map_add(used, volume->offset, volume->size);
+		volume_use(volume, 0, volume->size);
 		ret->how = g_strdup("carried whole: swap that holds a hibernated system");
 		ret->warning = g_strdup_printf("%s holds a hibernated system, which the VM will "
 					       "try to resume",
@@ -87,8 +87,8 @@ static bool swap_map(const struct volume *volume, const char *content, UsedMap *
 			continue;
 		if (!find_end(volume, page_sizes[i], &end, error))
 			return false;
-		used_map_add(used, volume->offset, page_sizes[i]);
-		used_map_add(used, volume->offset + end, volume->size - end);
+		volume_use(volume, 0, page_sizes[i]);
+		volume_use(volume, end, volume->size - end);
 		ret->how = g_strdup("swap, header only");
 		return true;
 	}

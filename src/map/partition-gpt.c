@@ -75,14 +75,14 @@ static char *label_string(const le16 *name, size_t n)
 	return label && label[0] ? g_steal_pointer(&label) : NULL;
 }
 
-static void damaged(GError **error, const struct volume *disk, uint64_t lba, const char *what)
+static void damaged(GError **error, const Volume *disk, uint64_t lba, const char *what)
 {
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 		    "the GPT header at sector %" PRIu64 " of %s has %s", lba, disk->name, what);
 }
 
 /* Everything but the entries themselves. */
-static bool check_header(const struct volume *disk, uint64_t lba, uint64_t sectors,
+static bool check_header(const Volume *disk, uint64_t lba, uint64_t sectors,
 			 const struct gpt_header *header, GError **error)
 {
 	struct gpt_header copy = *header;
@@ -138,8 +138,8 @@ static bool add_entry(PartitionTable *table, unsigned int number, const struct g
 	return true;
 }
 
-static bool read_entries(PartitionTable *table, const struct volume *disk,
-			 const struct gpt_header *header, GError **error)
+static bool read_entries(PartitionTable *table, const Volume *disk, const struct gpt_header *header,
+			 GError **error)
 {
 	size_t size = le32_get(header->entry_size), n = le32_get(header->n_entries);
 	uint64_t lba = le64_get(header->my_lba);
@@ -182,8 +182,8 @@ static void add_other_copy(PartitionTable *table, const struct gpt_header *heade
 }
 
 /* The copy whose header is at @lba; 1, 0 or -1 as in gpt_read(). */
-static int read_copy(const struct volume *disk, uint32_t sector_size, uint64_t lba,
-		     PartitionTable **ret, GError **error)
+static int read_copy(const Volume *disk, uint32_t sector_size, uint64_t lba, PartitionTable **ret,
+		     GError **error)
 {
 	g_autoptr(PartitionTable) table = partition_table_new("gpt", sector_size);
 	struct extent where = { lba * sector_size, sector_size };
@@ -204,7 +204,7 @@ static int read_copy(const struct volume *disk, uint32_t sector_size, uint64_t l
 	return 1;
 }
 
-int gpt_read(const struct volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error)
+int gpt_read(const Volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error)
 {
 	uint64_t sectors = disk->size / sector_size;
 	g_autoptr(GError) first_cause = NULL, second_cause = NULL;

@@ -52,7 +52,7 @@ static bool is_empty(const struct mbr_entry *entry)
 	return entry->type == 0 || le32_get(entry->sectors) == 0;
 }
 
-int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error)
+int mbr_classify(const Volume *disk, bool *ret_boot_code, GError **error)
 {
 	struct mbr_sector sector;
 	enum mbr_kind kind = MBR_NONE;
@@ -79,7 +79,7 @@ int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error)
 	return (int)kind;
 }
 
-static bool add_partition(PartitionTable *table, unsigned int number, const struct volume *disk,
+static bool add_partition(PartitionTable *table, unsigned int number, const Volume *disk,
 			  uint64_t start_sector, const struct mbr_entry *entry, GError **error)
 {
 	uint64_t sectors = le32_get(entry->sectors), total = disk->size / table->sector_size;
@@ -105,7 +105,7 @@ static bool add_partition(PartitionTable *table, unsigned int number, const stru
 }
 
 /* One link: its logical partition, and in @ret_next the sector of the next link, 0 at the end. */
-static bool read_link(PartitionTable *table, const struct volume *disk, uint64_t link,
+static bool read_link(PartitionTable *table, const Volume *disk, uint64_t link,
 		      uint64_t extended_start, unsigned int number, uint64_t *ret_next,
 		      GError **error)
 {
@@ -146,7 +146,7 @@ static bool read_link(PartitionTable *table, const struct volume *disk, uint64_t
 }
 
 /* The chain ends: each link lies behind the one before, and there are at most PARTITION_MAX. */
-static bool read_chain(PartitionTable *table, const struct volume *disk, uint64_t extended_start,
+static bool read_chain(PartitionTable *table, const Volume *disk, uint64_t extended_start,
 		       GError **error)
 {
 	unsigned int number = FIRST_LOGICAL;
@@ -170,7 +170,7 @@ static bool read_chain(PartitionTable *table, const struct volume *disk, uint64_
 	}
 }
 
-PartitionTable *mbr_read(const struct volume *disk, uint32_t sector_size, GError **error)
+PartitionTable *mbr_read(const Volume *disk, uint32_t sector_size, GError **error)
 {
 	g_autoptr(PartitionTable) table = partition_table_new("mbr", sector_size);
 	const struct extent first = { 0, sector_size };
@@ -209,7 +209,7 @@ static bool has_partition(const PartitionTable *table, const struct extent *wher
 	return false;
 }
 
-bool mbr_add_hybrid(PartitionTable *gpt, const struct volume *disk, GError **error)
+bool mbr_add_hybrid(PartitionTable *gpt, const Volume *disk, GError **error)
 {
 	struct mbr_sector sector;
 

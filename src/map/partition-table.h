@@ -41,23 +41,23 @@ enum mbr_kind {
  * Look at the first sector only.  -1: it cannot be read.  @ret_boot_code: whether there is a
  * signature, and code that a BIOS could start.
  */
-int mbr_classify(const struct volume *disk, bool *ret_boot_code, GError **error);
+int mbr_classify(const Volume *disk, bool *ret_boot_code, GError **error);
 
 /*
  * Read an MBR with its chain of logical partitions.  What cannot be right fails with
  * WHERRY_ERROR_DAMAGED: then nothing is known of where the volumes are.
  */
-PartitionTable *mbr_read(const struct volume *disk, uint32_t sector_size, GError **error);
+PartitionTable *mbr_read(const Volume *disk, uint32_t sector_size, GError **error);
 
 /*
  * Beside its protective entry, the MBR of a GPT disk can have others (a hybrid MBR).  What they
  * name and no partition of @gpt is becomes one of its structures, with a warning.
  */
-bool mbr_add_hybrid(PartitionTable *gpt, const struct volume *disk, GError **error);
+bool mbr_add_hybrid(PartitionTable *gpt, const Volume *disk, GError **error);
 
 /*
  * Read a GPT; from the backup at the end of the disk, with a warning, when the first one is
  * damaged.  1: @ret is set.  0: there is no trace of one.  -1: failed; WHERRY_ERROR_DAMAGED: there
  * is one, and no whole copy.
  */
-int gpt_read(const struct volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error);
+int gpt_read(const Volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error);

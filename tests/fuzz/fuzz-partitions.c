@@ -43,7 +43,7 @@ static void check(const PartitionTable *table)
 	}
 }
 
-static void read_tables(const struct volume *volume, uint32_t sector)
+static void read_tables(const Volume *volume, uint32_t sector)
 {
 	g_autoptr(PartitionTable) gpt = NULL, mbr = NULL;
 	g_autoptr(GError) gpt_error = NULL, mbr_error = NULL;
@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autofree uint8_t *mended = g_memdup2(data, size);
 	g_autoptr(Blkdev) disk = NULL;
-	struct volume volume = { .name = "the disk", .size = FUZZ_VOLUME_SIZE };
+	Volume volume = { .size = FUZZ_VOLUME_SIZE };
 
 	mend_gpt(mended, size, 512);
 	mend_gpt(mended, size, 4096);

@@ -28,11 +28,11 @@ static inline int fuzz_driver(const struct map_driver *driver, const char *conte
 			      const uint8_t *data, size_t size)
 {
 	g_autoptr(Blkdev) disk = fuzz_disk(data, size);
-	const struct volume volume = { disk, "the volume", 0, FUZZ_VOLUME_SIZE };
 	g_autoptr(UsedMap) used = used_map_new(FUZZ_VOLUME_SIZE, 1000);
+	g_autoptr(Volume) volume = volume_new_disk(disk, used);
 	struct map_found found = { NULL };
 	g_autoptr(GError) error = NULL;
-	bool ok = driver->map(&volume, content, used, &found, &error);
+	bool ok = driver->map(volume, content, &found, &error);
 
 	g_assert_true(ok == (error == NULL));
 	g_assert_true(ok == (found.how != NULL));

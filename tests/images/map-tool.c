@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * map-tool mask DISK OUT: write to OUT, a new sparse file, the bytes of DISK that its map names.
- * What a capture carries must be this and nothing else.
+ * map-tool mask DISK OUT [DISK OUT...]: write to each OUT, a new sparse file, the bytes of its DISK
+ * that the map of them all names.  What a capture carries must be this and nothing else.
  */
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "map/disk-map.h"
+#include "map/storage-map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +16,12 @@
 
 #define PIECE (UINT64_C(1) << 20)
 
-static bool mask(const char *path, const char *out, GError **error)
+static bool mask_disk(const Blkdev *disk, const DiskMap *map, const char *out, GError **error)
 {
 	g_autofree uint8_t *buf = g_malloc(PIECE);
-	g_autoptr(Blkdev) disk = blkdev_open(path, error);
-	g_autoptr(DiskMap) map = NULL;
 	autofd int fd = -1;
 	struct extent e;
 
-	if (!disk)
-		return false;
-	map = disk_map_read(disk, error);
-	if (!map)
-		return false;
 	fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || ftruncate(fd, (off_t)disk->size) < 0) {
 		wherry_error_sys(error, errno, "cannot make '%s'", out);
@@ -43,15 +36,36 @@ static bool mask(const char *path, const char *out, GError **error)
 	return true;
 }
 
+/* @args: DISK OUT pairs. */
+static bool mask(char **args, unsigned int n_disks, GError **error)
+{
+	g_autoptr(GPtrArray) disks = g_ptr_array_new_with_free_func((GDestroyNotify)blkdev_free);
+	g_autoptr(StorageMap) map = NULL;
+
+	for (unsigned int i = 0; i < n_disks; i++) {
+		Blkdev *disk = blkdev_open(args[2 * i], error);
+
+		if (!disk)
+			return false;
+		g_ptr_array_add(disks, disk);
+	}
+	map = storage_map_read((const Blkdev *const *)disks->pdata, n_disks);
+	for (unsigned int i = 0; i < n_disks; i++)
+		if (!mask_disk(g_ptr_array_index(disks, i), g_ptr_array_index(map->disks, i),
+			       args[2 * i + 1], error))
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (argc != 4 || strcmp(argv[1], "mask") != 0) {
-		fprintf(stderr, "usage: map-tool mask DISK OUT\n");
+	if (argc < 4 || argc % 2 != 0 || strcmp(argv[1], "mask") != 0) {
+		fprintf(stderr, "usage: map-tool mask DISK OUT [DISK OUT...]\n");
 		return 2;
 	}
-	if (!mask(argv[2], argv[3], &error)) {
+	if (!mask(argv + 2, (unsigned int)argc / 2 - 1, &error)) {
 		fprintf(stderr, "map-tool: %s\n", error->message);
 		return 1;
 	}

@@ -12,6 +12,7 @@ static inline Manifest *sample_manifest(void)
 	Manifest *manifest = manifest_new();
 	struct manifest_disk *disk = manifest_add_disk(manifest);
 	struct manifest_volume *volume = manifest_add_volume(disk);
+	struct manifest_layer_volume *layered = manifest_add_layer_volume(manifest);
 	struct manifest_nic *nic = manifest_add_nic(manifest);
 
 	manifest->id = g_strdup("0a6b1c5e-94f7-4c7e-8a3b-2f0d3b1f6a77");
@@ -49,6 +50,12 @@ static inline Manifest *sample_manifest(void)
 	volume->content = g_strdup("ext4");
 	volume->how = g_strdup("ext4, clean");
 
+	layered->layer = g_strdup("lvm");
+	layered->name = g_strdup("vg0/root");
+	layered->size = 4194304;
+	layered->used = 1048576;
+	layered->content = g_strdup("ext4");
+	layered->how = g_strdup("ext4, clean");
 	nic->name = g_strdup("eno1");
 	nic->mac = g_strdup("52:54:00:12:34:56");
 	nic->model = g_strdup("e1000e");

@@ -23,28 +23,44 @@ static void add_volume(struct plan_disk *disk, const char *type, const char *uui
 	g_ptr_array_add(disk->map->volumes, volume);
 }
 
+/* A plan's disk, and what its map is part of. */
+struct test_disk {
+	struct plan_disk plan;
+	StorageMap *all;
+};
+
 /* A disk of 4 MiB without anything on it, added to @disks. */
 static struct plan_disk *add_disk(GPtrArray *disks, const char *path)
 {
-	struct plan_disk *disk = g_new0(struct plan_disk, 1);
-	g_autoptr(GError) error = NULL;
+	struct test_disk *test = g_new0(struct test_disk, 1);
+	struct plan_disk *disk = &test->plan;
 
 	disk->dev = disk_new(4 * MIB, 512);
-	disk->map = disk_map_read(disk->dev, &error);
-	assert_ok(disk->map, error);
+	test->all = storage_map_read((const Blkdev *const *)&disk->dev, 1);
+	disk->map = g_ptr_array_index(test->all->disks, 0);
 	g_free(disk->dev->name);
 	disk->dev->name = g_strdup(path);
-	g_ptr_array_add(disks, disk);
+	g_ptr_array_add(disks, test);
 	return disk;
 }
 
 static void disk_free(void *p)
 {
-	struct plan_disk *disk = p;
+	struct test_disk *test = p;
 
-	disk_map_free(disk->map);
-	blkdev_free(disk->dev);
-	g_free(disk);
+	storage_map_free(test->all);
+	blkdev_free(test->plan.dev);
+	g_free(test);
+}
+
+static void describe(const Facts *facts, const GPtrArray *disks, Manifest *manifest)
+{
+	g_autoptr(GPtrArray) maps = g_ptr_array_new(), none = g_ptr_array_new();
+	const StorageMap map = { maps, none, none };
+
+	for (unsigned int i = 0; i < disks->len; i++)
+		g_ptr_array_add(maps, ((struct plan_disk *)g_ptr_array_index(disks, i))->map);
+	machine_describe(facts, disks, &map, manifest);
 }
 
 static const char *warning(const Manifest *manifest, unsigned int i)
@@ -94,7 +110,7 @@ static void test_firmware(void **state)
 		disk->map->boot_code = cases[i].boot_code;
 		if (cases[i].esp)
 			add_volume(disk, ESP, "1");
-		machine_describe(facts, disks, manifest);
+		describe(facts, disks, manifest);
 		assert_int_equal(manifest->firmware, cases[i].want);
 		assert_int_equal(manifest->secure_boot, cases[i].want_secure);
 		assert_int_equal(manifest->warnings->len, cases[i].want_warning[0] != '\0');
@@ -114,14 +130,14 @@ static void test_numbers(void **state)
 	facts->sockets = 2;
 	facts->cores = 4;
 	facts->rtc = FACTS_RTC_LOCAL;
-	machine_describe(facts, disks, manifest);
+	describe(facts, disks, manifest);
 	assert_true(manifest->memory == 4096 * MIB);
 	assert_int_equal(manifest->sockets * manifest->cores * manifest->threads, 8);
 	assert_true(manifest->rtc_local);
 	assert_int_equal(manifest->warnings->len, 0);
 
 	unknown->firmware = FACTS_FIRMWARE_BIOS;
-	machine_describe(unknown, disks, other);
+	describe(unknown, disks, other);
 	assert_true(other->memory == 2048 * MIB);
 	assert_int_equal(other->sockets * other->cores * other->threads, 1);
 	assert_false(other->rtc_local);
@@ -130,7 +146,7 @@ static void test_numbers(void **state)
 	g_clear_pointer(&manifest, manifest_free);
 	manifest = manifest_new();
 	facts->memory_installed = 0; /* then what is usable, rounded up */
-	machine_describe(facts, disks, manifest);
+	describe(facts, disks, manifest);
 	assert_true(manifest->memory == 3901 * MIB);
 }
 
@@ -161,7 +177,7 @@ static void test_many_cpus(void **state)
 		facts->sockets = cases[i].sockets;
 		facts->cores = cases[i].cores;
 		facts->threads = cases[i].threads;
-		machine_describe(facts, disks, manifest);
+		describe(facts, disks, manifest);
 		assert_int_equal(manifest->sockets, cases[i].want_sockets);
 		assert_int_equal(manifest->cores, cases[i].want_cores);
 		assert_int_equal(manifest->threads, cases[i].want_threads);
@@ -207,7 +223,7 @@ static void test_nics(void **state)
 			((struct map_volume *)g_ptr_array_index(disk->map->volumes, 1))->content =
 			    g_strdup("xfs");
 		}
-		machine_describe(facts, disks, manifest);
+		describe(facts, disks, manifest);
 		for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 			const struct manifest_nic *nic;
 
@@ -241,21 +257,21 @@ static void test_boot_order(void **state)
 	((struct plan_disk *)g_ptr_array_index(disks, 2))->map->boot_code = true;
 
 	facts->firmware = FACTS_FIRMWARE_BIOS;
-	machine_describe(facts, disks, bios);
+	describe(facts, disks, bios);
 	assert_int_equal(vm_disk(bios, 0)->boot_order, 2);
 	assert_int_equal(vm_disk(bios, 1)->boot_order, 3);
 	assert_int_equal(vm_disk(bios, 2)->boot_order, 1);
 	assert_string_equal(vm_disk(bios, 2)->image, "disk-2.qcow2");
 
 	facts->firmware = FACTS_FIRMWARE_UEFI;
-	machine_describe(facts, disks, guess);
+	describe(facts, disks, guess);
 	assert_int_equal(vm_disk(guess, 1)->boot_order, 1);
 
 	add_entry(facts, NULL); /* the network */
 	add_entry(facts, "a disk that is gone");
 	add_entry(facts, "c");
 	add_entry(facts, "b");
-	machine_describe(facts, disks, uefi);
+	describe(facts, disks, uefi);
 	assert_int_equal(vm_disk(uefi, 2)->boot_order, 1);
 	assert_int_equal(vm_disk(uefi, 0)->boot_order, 2);
 }
@@ -270,7 +286,7 @@ static void test_large_sectors(void **state)
 	facts->memory_usable = MIB;
 	add_volume(add_disk(disks, "/dev/sda"), ESP, "a");
 	((struct plan_disk *)g_ptr_array_index(disks, 0))->map->sector_size = 4096;
-	machine_describe(facts, disks, manifest);
+	describe(facts, disks, manifest);
 	assert_int_equal(vm_disk(manifest, 0)->bus, MANIFEST_BUS_VIRTIO_SCSI);
 	assert_non_null(strstr(warning(manifest, 0), "sectors of 4096 bytes"));
 }

@@ -47,19 +47,17 @@ static void check(const char *name, bool ok, GError **error)
 	fail_msg("%s: not the words expected", name);
 }
 
-static bool read_volume(const struct map_driver *driver, const struct volume *volume,
-			GError **error)
+static bool read_volume(const struct map_driver *driver, const Volume *volume, GError **error)
 {
-	g_autoptr(UsedMap) used = used_map_new(VOLUME_SIZE, 1000);
 	struct map_found found = { NULL };
-	bool ok = driver->map(volume, driver->contents[0], used, &found, error);
+	bool ok = driver->map(volume, driver->contents[0], &found, error);
 
 	g_free(found.how);
 	g_free(found.warning);
 	return ok;
 }
 
-static bool read_table(const struct volume *volume, const char *name, GError **error)
+static bool read_table(const Volume *volume, const char *name, GError **error)
 {
 	uint32_t sector = strstr(name, "4096") ? 4096 : 512;
 	g_autoptr(PartitionTable) table = NULL;
@@ -82,14 +80,15 @@ static void check_corpus(const char *corpus, const struct map_driver *driver)
 	assert_non_null(dir);
 	while ((name = g_dir_read_name(dir))) {
 		g_autoptr(Blkdev) disk = open_seed(path, name);
-		const struct volume volume = { disk, name, 0, VOLUME_SIZE };
+		g_autoptr(UsedMap) used = used_map_new(VOLUME_SIZE, 1000);
+		g_autoptr(Volume) volume = volume_new_disk(disk, used);
 		g_autoptr(GError) error = NULL;
 		bool ok;
 
 		if (g_str_has_prefix(name, "crash-"))
 			continue; /* found by a fuzzer: whatever comes out, it must not crash */
-		ok = driver ? read_volume(driver, &volume, &error)
-			    : read_table(&volume, name, &error);
+		ok =
+		    driver ? read_volume(driver, volume, &error) : read_table(volume, name, &error);
 		check(name, ok, &error);
 		n_valid += ok;
 	}

@@ -30,9 +30,9 @@ static void put_entry(Blkdev *disk, const struct entry *entry)
 	disk_write(disk, entry->at_sector * 512 + 510, "\x55\xaa", 2);
 }
 
-static struct volume whole(const Blkdev *disk)
+static Volume whole(const Blkdev *disk)
 {
-	return (struct volume){ disk, "the disk", 0, disk->size };
+	return (Volume){ .size = disk->size, .disk = disk };
 }
 
 /* A primary partition and two logical ones. */
@@ -66,7 +66,7 @@ static void test_mbr(void **state)
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
 		g_autoptr(PartitionTable) table = NULL;
 		g_autoptr(GError) error = NULL;
-		struct volume volume = whole(disk);
+		Volume volume = whole(disk);
 		const struct partition *last;
 		bool code;
 
@@ -106,7 +106,7 @@ static void test_classify(void **state)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
-		struct volume volume = whole(disk);
+		Volume volume = whole(disk);
 		g_autoptr(GError) error = NULL;
 		bool code;
 
@@ -129,7 +129,7 @@ static void test_hybrid(void **state)
 	g_autoptr(PartitionTable) table = partition_table_new("gpt", 512);
 	const struct partition both = { .number = 1, .offset = 64 * 512, .size = 100 * 512 };
 	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
-	struct volume volume = whole(disk);
+	Volume volume = whole(disk);
 	g_autoptr(GError) error = NULL;
 	const struct extent *found;
 
@@ -224,7 +224,7 @@ static void test_gpt(void **state)
 {
 	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
 	g_autoptr(PartitionTable) table = NULL;
-	struct volume volume = whole(disk);
+	Volume volume = whole(disk);
 	g_autoptr(GError) error = NULL;
 	const struct partition *p;
 
@@ -260,7 +260,7 @@ static void test_gpt_wrong(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE + 128 * 128, 512);
 		g_autoptr(PartitionTable) table = NULL;
-		struct volume volume = { disk, "the disk", 0, DISK_SIZE };
+		Volume volume = { .disk = disk, .size = DISK_SIZE };
 		g_autoptr(GError) error = NULL;
 		struct gpt gpt = good_gpt;
 
@@ -279,7 +279,7 @@ static void test_gpt_checksums(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(flips); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
 		g_autoptr(PartitionTable) table = NULL;
-		struct volume volume = whole(disk);
+		Volume volume = whole(disk);
 		g_autoptr(GError) error = NULL;
 		struct gpt backup = good_gpt;
 

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finds the volumes of the disks and asks the driver of each for its map.  What a layer makes of
+ * them is looked at in the same way, until nothing new is found.
+ */
+#include "map/storage-map.h"
+
+#include "base/error.h"
+#include "map/disk-table.h"
+#include "map/identify.h"
+#include "map/map-driver.h"
+#include "map/map-layer.h"
+
+#include <inttypes.h>
+
+#define DEFAULT_SECTOR 512u
+
+/* More are nobody's; those behind are carried whole. */
+#define MAX_LAYER_VOLUMES 4096u
+
+/* Between partitions, boot loaders and others keep things that no table speaks of. */
+#define EDGE_SIZE      (UINT64_C(1) << 20)
+#define SMALL_GAP_SIZE (UINT64_C(8) << 20)
+
+static const struct map_driver *const drivers[] = {
+	&map_ext,
+	&map_fat,
+	&map_swap,
+};
+
+/* In the order in which they are asked: a machine has LVM on md far more often than the reverse. */
+static const struct map_layer *const layers[] = { NULL };
+
+#define N_LAYERS G_N_ELEMENTS(layers)
+
+/* A volume and what is told of it. */
+struct node {
+	Volume *volume;          /* borrowed */
+	struct map_volume *info; /* borrowed */
+	GPtrArray *warnings;     /* borrowed */
+};
+
+typedef struct {
+	StorageMap *map;              /* borrowed */
+	GPtrArray *volumes;           /* of Volume *, owned */
+	GPtrArray *nodes;             /* of struct node *, owned */
+	unsigned int n_looked;        /* how many of them were looked at */
+	GPtrArray *members[N_LAYERS]; /* of struct layer_member *, not yet settled */
+} Storage;
+
+static void owned_volume_free(void *volume)
+{
+	volume_free(volume);
+}
+
+static void member_free(void *p)
+{
+	struct layer_member *member = p;
+
+	g_free(member->how);
+	g_free(member);
+}
+
+static void storage_start(Storage *storage, StorageMap *map)
+{
+	storage->map = map;
+	storage->nodes = g_ptr_array_new_with_free_func(g_free);
+	storage->volumes = g_ptr_array_new_with_free_func(owned_volume_free);
+	for (size_t i = 0; i < N_LAYERS; i++)
+		storage->members[i] = g_ptr_array_new_with_free_func(member_free);
+}
+
+static void storage_clear(Storage *storage)
+{
+	for (size_t i = 0; i < N_LAYERS; i++)
+		g_clear_pointer(&storage->members[i], g_ptr_array_unref);
+	g_clear_pointer(&storage->nodes, g_ptr_array_unref);
+	g_clear_pointer(&storage->volumes, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Storage, storage_clear)
+
+static void map_volume_free(void *p)
+{
+	struct map_volume *volume = p;
+
+	g_free(volume->type);
+	g_free(volume->uuid);
+	g_free(volume->label);
+	g_free(volume->content);
+	g_free(volume->how);
+	g_free(volume->name);
+	g_free(volume);
+}
+
+static Volume *keep(Storage *storage, Volume *volume)
+{
+	g_ptr_array_add(storage->volumes, volume);
+	return volume;
+}
+
+/* @infos and @warnings are where it is told of. */
+static struct node *add_node(Storage *storage, Volume *volume, GPtrArray *infos,
+			     GPtrArray *warnings)
+{
+	struct node *node = g_new0(struct node, 1);
+
+	node->volume = volume;
+	node->warnings = warnings;
+	node->info = g_new0(struct map_volume, 1);
+	node->info->size = volume->size;
+	g_ptr_array_add(infos, node->info);
+	g_ptr_array_add(storage->nodes, node);
+	return node;
+}
+
+static void add_warning(GPtrArray *warnings, char *warning)
+{
+	if (warning)
+		g_ptr_array_add(warnings, warning);
+}
+
+static void carry_whole(const struct node *node, const char *why)
+{
+	node->info->how = g_strdup_printf("carried whole: %s", why);
+	volume_use(node->volume, 0, node->volume->size);
+}
+
+static const struct map_driver *find_driver(const char *content)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++)
+		if (g_strv_contains(drivers[i]->contents, content))
+			return drivers[i];
+	return NULL;
+}
+
+static bool add_member(Storage *storage, unsigned int node_index)
+{
+	const struct node *node = g_ptr_array_index(storage->nodes, node_index);
+
+	for (size_t i = 0; layers[i]; i++) {
+		struct layer_member *member;
+
+		if (!g_strv_contains(layers[i]->contents, node->info->content))
+			continue;
+		member = g_new0(struct layer_member, 1);
+		member->volume = node->volume;
+		member->node = node_index;
+		g_ptr_array_add(storage->members[i], member);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A partition that a VM had for its disk has a table of its own, and next to it may lie what is
+ * left of a filesystem that was there before.
+ */
+static bool check_no_table(const Volume *volume, const char *content, GError **error)
+{
+	bool boot_code;
+	int mbr = mbr_classify(volume, &boot_code, error);
+
+	if (mbr == MBR_TABLE || mbr == MBR_PROTECTIVE)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "both a partition table and %s", content);
+	return mbr == MBR_NONE;
+}
+
+/*
+ * Let the driver of what the volume holds make the map, or keep it for its layer; on any failure
+ * all of it is in use.
+ */
+static void look_at(Storage *storage, unsigned int index)
+{
+	const struct node *node = g_ptr_array_index(storage->nodes, index);
+	struct map_volume *info = node->info;
+	struct map_found found = { NULL };
+	const struct map_driver *driver;
+	g_autoptr(GError) cause = NULL;
+	int known;
+
+	if (info->how)
+		return;
+	known = identify(node->volume, &info->content, &cause);
+	if (known == 0)
+		carry_whole(node, "no known content");
+	if (known <= 0 || !check_no_table(node->volume, info->content, &cause)) {
+		if (cause)
+			carry_whole(node, cause->message);
+		return;
+	}
+	driver = find_driver(info->content);
+	if (!driver) {
+		if (!add_member(storage, index))
+			carry_whole(node, info->content);
+		return;
+	}
+	if (!driver->map(node->volume, info->content, &found, &cause)) {
+		carry_whole(node, cause->message);
+		return;
+	}
+	info->how = found.how;
+	add_warning(node->warnings, found.warning);
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+	const struct partition *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static void use_gap(const Volume *disk, uint64_t start, uint64_t end)
+{
+	if (end - start <= SMALL_GAP_SIZE) {
+		volume_use(disk, start, end - start);
+	} else {
+		volume_use(disk, start, EDGE_SIZE);
+		volume_use(disk, end - EDGE_SIZE, EDGE_SIZE);
+	}
+}
+
+/* All before the first partition, the gaps, and the end of the disk; they are by offset. */
+static void use_gaps(const Volume *disk, const GArray *partitions)
+{
+	uint64_t at = 0;
+
+	for (unsigned int i = 0; i < partitions->len; i++) {
+		const struct partition *p = &g_array_index(partitions, struct partition, i);
+
+		if (i == 0)
+			volume_use(disk, 0, p->offset);
+		else if (p->offset > at)
+			use_gap(disk, at, p->offset);
+		at = MAX(at, p->offset + p->size);
+	}
+	if (disk->size > at)
+		use_gap(disk, at, disk->size);
+	at = MIN(EDGE_SIZE, disk->size);
+	volume_use(disk, disk->size - at, at);
+}
+
+/*
+ * The partitions of @disk become nodes.  @layer: what it is made by, or NULL for a real disk.
+ */
+static void use_table(Storage *storage, Volume *disk, const PartitionTable *table,
+		      const char *layer, GPtrArray *infos, GPtrArray *warnings)
+{
+	g_array_sort(table->partitions, compare_offsets);
+	for (unsigned int i = 0; i < table->partitions->len; i++) {
+		const struct partition *p = &g_array_index(table->partitions, struct partition, i);
+		g_autoptr(GError) cause = NULL;
+		Volume *volume = disk_table_volume(disk, p, &cause);
+		struct map_volume *info;
+
+		if (!volume) {
+			add_warning(warnings, g_strdup_printf("%s is carried whole: %s", disk->name,
+							      cause->message));
+			volume_use(disk, 0, disk->size);
+			continue;
+		}
+		info = add_node(storage, keep(storage, volume), infos, warnings)->info;
+		info->number = p->number;
+		info->offset = p->offset;
+		info->type = g_strdup(p->type);
+		info->uuid = g_strdup(p->uuid);
+		info->label = g_strdup(p->label);
+		info->layer = layer;
+		info->name = layer ? g_strdup(volume->name) : NULL;
+	}
+	for (unsigned int i = 0; i < table->structures->len; i++) {
+		const struct extent *where = &g_array_index(table->structures, struct extent, i);
+
+		volume_use(disk, where->offset, where->length);
+	}
+	use_gaps(disk, table->partitions);
+	add_warning(warnings, g_strdup(table->warning));
+}
+
+static void map_disk(Storage *storage, const Blkdev *dev, DiskMap *map)
+{
+	Volume *disk = keep(storage, volume_new_disk(dev, map->used));
+	g_autoptr(PartitionTable) table = NULL;
+	g_autoptr(GError) cause = NULL;
+	int mbr = mbr_classify(disk, &map->boot_code, &cause), found;
+	struct node *node;
+
+	if (mbr < 0) {
+		map->failure = g_strdup(cause->message);
+		return;
+	}
+	found = disk_table_find(disk, (enum mbr_kind)mbr, dev->sector_size, &table, &cause);
+	if (found == 1) {
+		map->table = table->kind;
+		map->table_id = g_strdup(table->id);
+		map->sector_size = table->sector_size;
+		use_table(storage, disk, table, NULL, map->volumes, map->warnings);
+		return;
+	}
+	node = add_node(storage, disk, map->volumes, map->warnings);
+	if (found < 0)
+		carry_whole(node, cause->message);
+}
+
+/* An array may have partitions, as a disk. */
+static void find_table(Storage *storage, const struct node *node, const char *layer)
+{
+	g_autoptr(PartitionTable) table = NULL;
+	g_autoptr(GError) cause = NULL;
+	bool boot_code;
+	int mbr = mbr_classify(node->volume, &boot_code, &cause), found = -1;
+
+	if (mbr >= 0)
+		found = disk_table_find(node->volume, (enum mbr_kind)mbr, 0, &table, &cause);
+	if (found < 0)
+		carry_whole(node, cause->message);
+	if (found <= 0)
+		return;
+	node->info->how = g_strdup_printf("partition table: %s", table->kind);
+	use_table(storage, node->volume, table, layer, storage->map->volumes,
+		  storage->map->warnings);
+}
+
+/* Takes over what is in @found. */
+static void add_layer_volume(Storage *storage, const struct map_layer *layer,
+			     struct layer_volume *found)
+{
+	GPtrArray *infos = storage->map->volumes;
+	struct node *node = add_node(storage, keep(storage, g_steal_pointer(&found->volume)), infos,
+				     storage->map->warnings);
+
+	node->info->layer = layer->name;
+	node->info->name = g_strdup(node->volume->name);
+	node->info->how = g_steal_pointer(&found->how);
+	if (node->info->how)
+		return;
+	if (infos->len > MAX_LAYER_VOLUMES)
+		carry_whole(node, "too many volumes");
+	else if (node->volume->depth > VOLUME_MAX_DEPTH)
+		carry_whole(node, "volumes on volumes too deep");
+	else if (found->may_have_table)
+		find_table(storage, node, layer->name);
+}
+
+/* What is settled now is told of, and no member any more.  Returns whether anything was. */
+static bool take_settled(Storage *storage, GPtrArray *members)
+{
+	bool settled = false;
+
+	for (unsigned int i = members->len; i-- > 0;) {
+		struct layer_member *member = g_ptr_array_index(members, i);
+		const struct node *node = g_ptr_array_index(storage->nodes, member->node);
+
+		if (!member->how)
+			continue;
+		node->info->how = g_steal_pointer(&member->how);
+		g_ptr_array_remove_index(members, i);
+		settled = true;
+	}
+	return settled;
+}
+
+/* Returns whether the layer settled anything. */
+static bool assemble(Storage *storage, size_t i, bool last)
+{
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(layer_volume_free);
+
+	if (storage->members[i]->len == 0)
+		return false;
+	layers[i]->assemble(storage->members[i], last, found, storage->map->warnings);
+	for (unsigned int j = 0; last && j < storage->members[i]->len; j++) {
+		struct layer_member *member = g_ptr_array_index(storage->members[i], j);
+
+		if (!member->how)
+			layer_carry_whole(member, "not understood");
+	}
+	for (unsigned int j = 0; j < found->len; j++)
+		add_layer_volume(storage, layers[i], g_ptr_array_index(found, j));
+	return take_settled(storage, storage->members[i]);
+}
+
+static bool assemble_any(Storage *storage)
+{
+	for (int last = 0; last <= 1; last++)
+		for (size_t i = 0; layers[i]; i++)
+			if (assemble(storage, i, last))
+				return true;
+	return false;
+}
+
+/* Until nothing new is found: each turn looks at a node or settles a member, and a layer makes no
+ * volume without settling its members. */
+static void look_at_all(Storage *storage)
+{
+	do {
+		while (storage->n_looked < storage->nodes->len)
+			look_at(storage, storage->n_looked++);
+	} while (assemble_any(storage));
+}
+
+static DiskMap *disk_map_new(const Blkdev *disk)
+{
+	DiskMap *map = g_new0(DiskMap, 1);
+
+	map->table = "none";
+	map->sector_size = disk->sector_size ? disk->sector_size : DEFAULT_SECTOR;
+	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
+	map->warnings = g_ptr_array_new_with_free_func(g_free);
+	map->used = used_map_new(disk->size, USED_MAP_MAX_EXTENTS);
+	return map;
+}
+
+static void disk_map_free(void *p)
+{
+	DiskMap *map = p;
+
+	g_clear_pointer(&map->volumes, g_ptr_array_unref);
+	g_clear_pointer(&map->warnings, g_ptr_array_unref);
+	used_map_free(map->used);
+	g_free(map->table_id);
+	g_free(map->failure);
+	g_free(map);
+}
+
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
+{
+	g_autoptr(StorageMap) map = g_new0(StorageMap, 1);
+	g_auto(Storage) storage = { NULL };
+
+	map->disks = g_ptr_array_new_with_free_func(disk_map_free);
+	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
+	map->warnings = g_ptr_array_new_with_free_func(g_free);
+	storage_start(&storage, map);
+	for (unsigned int i = 0; i < n_disks; i++) {
+		DiskMap *disk = disk_map_new(disks[i]);
+
+		g_ptr_array_add(map->disks, disk);
+		map_disk(&storage, disks[i], disk);
+	}
+	look_at_all(&storage);
+	for (unsigned int i = 0; i < storage.nodes->len; i++) {
+		const struct node *node = g_ptr_array_index(storage.nodes, i);
+
+		node->info->used = volume_count_used(node->volume, 0, node->volume->size);
+		g_debug("%s, %" PRIu64 " bytes: %s", node->volume->name, node->info->size,
+			node->info->how);
+	}
+	return g_steal_pointer(&map);
+}
+
+void storage_map_free(StorageMap *map)
+{
+	if (!map)
+		return;
+	g_clear_pointer(&map->volumes, g_ptr_array_unref);
+	g_clear_pointer(&map->warnings, g_ptr_array_unref);
+	g_clear_pointer(&map->disks, g_ptr_array_unref);
+	g_free(map);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The map of all the disks of a machine: their partition tables, the volumes in them, those that
+ * lie across them, and which bytes must be carried.
+ *
+ *	disk --> partition table --> volume --> what it holds --> driver --> used map
+ *	  \          (gaps)            | ^  \      (unknown: all of it)       /
+ *	   \                     layer `-'   \                               /
+ *	    `--------------------------------- all of it, when in doubt ----'
+ */
+#pragma once
+
+#include "base/blkdev.h"
+#include "map/used-map.h"
+
+/* A partition, a disk without a table, or a volume that a layer makes of others. */
+struct map_volume {
+	unsigned int number; /* of the partition; 0: none */
+	uint64_t offset;     /* bytes, on the disk; 0 when it is on a layer */
+	uint64_t size;       /* bytes */
+	uint64_t used;       /* bytes that are carried; of a mirror, those of one copy */
+	char *type;          /* in the table: "0x83" or a GUID in lower case; NULL: no table */
+	char *uuid;          /* of the partition, in lower case; NULL: none */
+	char *label;         /* of the partition; NULL: none */
+	char *content;       /* libblkid's name: "ext4", "vfat", "xfs"; NULL: not known */
+	char *how;           /* how the map was made: "ext4, clean", "carried whole: ..." */
+
+	const char *layer; /* "lvm", "md"; NULL: it lies on one disk */
+	char *name;        /* on a layer: "vg0/root"; else NULL */
+};
+
+typedef struct {
+	const char *table;    /* "gpt", "mbr" or "none" */
+	char *table_id;       /* NULL: none */
+	uint32_t sector_size; /* bytes: what the disk says, or the table of a file */
+	bool boot_code;       /* whether its first sector holds what a BIOS could start */
+	GPtrArray *volumes;   /* of struct map_volume *, by offset; never NULL */
+	GPtrArray *warnings;  /* of char *: what the user should know; never NULL */
+	UsedMap *used;        /* owned */
+	char *failure;        /* why nothing could be read at all, and the rest is empty; or NULL */
+} DiskMap;
+
+typedef struct {
+	GPtrArray *disks;    /* of DiskMap *, in the order of the disks; never NULL */
+	GPtrArray *volumes;  /* of struct map_volume *: those on a layer; never NULL */
+	GPtrArray *warnings; /* of char *: what is of no single disk; never NULL */
+} StorageMap;
+
+/*
+ * Whatever is not understood ends in a map that carries more.  The disks are read, and not needed
+ * afterwards.
+ */
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks);
+
+void storage_map_free(StorageMap *map);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StorageMap, storage_map_free)
