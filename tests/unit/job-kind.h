@@ -31,7 +31,7 @@ struct orders {
 static struct orders orders[N_TASKS];
 static GString *calls;        /* "run 0, run 1, undo 0" */
 static int resume_answer = 1; /* or 0, or -1 */
-static bool holds[N_TASKS];
+static const char *groups[N_TASKS];
 static bool interrupted;
 static const char *task_names[N_TASKS] = { "d0", "d1", "d2", "d3" };
 
@@ -120,7 +120,7 @@ static inline void place_plan(void *data, JobPlan *plan)
 				       .item = &items[i],
 				       .run = place_run,
 				       .undo = place_undo,
-				       .holds_others = holds[i],
+				       .group = groups[i],
 				   });
 }
 
@@ -157,7 +157,7 @@ static const struct job_runner quick = {
 static inline int enter_job(void **state)
 {
 	memset(orders, 0, sizeof(orders));
-	memset(holds, 0, sizeof(holds));
+	memset(groups, 0, sizeof(groups));
 	resume_answer = 1;
 	interrupted = false;
 	task_names[0] = "d0";

@@ -164,7 +164,7 @@ static void test_rollback_goes_on(void **state)
 
 	orders[1].fail_undo = 1;
 	recover_one_to(store, 0, 0, JOB_ROLLED_BACK);
-	assert_calls("undo d1, undo d1");
+	assert_calls("undo d1, undo d1, undo d0");
 	assert_task(1, 1, TASK_UNDONE, 0, 2);
 	assert_there("0000");
 }
@@ -185,10 +185,10 @@ static void test_debts(void **state)
 	assert_nothing_to_do(store, 0);
 	recover_one_to(store, 0, JOB_RECOVER_DEBTS, JOB_DEBT);
 	assert_calls("undo d1"); /* once each time */
-	assert_there("0100");
+	assert_there("1100");
 	orders[1].fail_undo = 0;
 	recover_one_to(store, 1, JOB_RECOVER_DEBTS, JOB_ROLLED_BACK);
-	assert_calls("undo d1");
+	assert_calls("undo d1, undo d0");
 	assert_there("0000");
 	assert_nothing_to_do(store, JOB_RECOVER_DEBTS);
 }

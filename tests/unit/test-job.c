@@ -125,18 +125,18 @@ static void test_undo_fails(void **state)
 
 	orders[2].fail = -1;
 	orders[2].code = WHERRY_ERROR_EXISTS;
-	orders[0].fail_undo = 2;
 	orders[1].fail_undo = -1;
 	assert_false(job_run(job, &quick, &error));
 	assert_error(
 	    &error, WHERRY_ERROR_LEFT_BEHIND,
-	    "left: what task 'd1' made (cannot remove it, as told); 'wherry job recover 1'");
-	assert_calls("run d0, run d1, run d2, undo d2, undo d1, undo d1, undo d1, "
-		     "undo d0, undo d0, undo d0");
-	assert_there("0100");
+	    "left: what task 'd0' made (needed by what task 'd1' made), what task 'd1' made "
+	    "(cannot remove it, as told); 'wherry job recover 1'");
+	assert_calls("run d0, run d1, run d2, undo d2, undo d1, undo d1, undo d1");
+	assert_there("1100");
 	assert_state(1, JOB_DEBT);
-	assert_task(1, 0, TASK_UNDONE, 0, 2);
+	assert_task(1, 0, TASK_DEBT, 0, 0);
 	assert_task(1, 1, TASK_DEBT, 0, 3);
+	assert_task(1, 2, TASK_UNDONE, 1, 0);
 
 	/* What could not get better is not tried again. */
 	{
@@ -149,21 +149,37 @@ static void test_undo_fails(void **state)
 	}
 }
 
-static void test_holder(void **state)
+/* What could not be undone holds what came before it, but not others of its group. */
+static void test_group(void **state)
 {
 	g_autoptr(Store) store = open_store();
 	g_autoptr(Job) job = NULL;
 	g_autoptr(GError) error = NULL;
 
-	holds[2] = true;
+	groups[1] = groups[2] = "middle";
 	job = create(store, 1, 0);
 	orders[3].fail = -1;
 	orders[2].fail_undo = -1;
 	assert_false(job_run(job, &quick, &error));
 	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND,
-		     "left: what task 'd0' made (needed by what task 'd2' made), what task 'd1'");
-	assert_calls("run d0, run d1, run d2, run d3, undo d3, undo d2");
-	assert_there("1110");
+		     "left: what task 'd0' made (needed by what task 'd2' made), what task 'd2'");
+	assert_calls("run d0, run d1, run d2, run d3, undo d3, undo d2, undo d1");
+	assert_there("1010");
+}
+
+/* An undo that fails twice of three times is none that failed. */
+static void test_undo_attempts(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(Job) job = create(store, 3, 0);
+	g_autoptr(GError) error = NULL;
+
+	orders[2].fail = -1;
+	orders[1].fail_undo = 2;
+	assert_false(job_run(job, &quick, &error));
+	assert_error(&error, WHERRY_ERROR_ROLLED_BACK, "task 'd2' failed 3 times");
+	assert_task(1, 1, TASK_UNDONE, 0, 2);
+	assert_there("0000");
 }
 
 static void test_cancel(void **state)
@@ -345,13 +361,21 @@ static void test_pauses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		job_test(test_done),           job_test(test_attempts),
-		job_test(test_final_errors),   job_test(test_undo_order),
-		job_test(test_undo_fails),     job_test(test_holder),
-		job_test(test_cancel),         job_test(test_cancel_in_pause),
-		job_test(test_interrupt),      job_test(test_timeout),
-		job_test(test_progress),       job_test(test_notes),
-		job_test(test_bad_parameters), job_test(test_pauses),
+		job_test(test_done),
+		job_test(test_attempts),
+		job_test(test_final_errors),
+		job_test(test_undo_order),
+		job_test(test_undo_fails),
+		job_test(test_group),
+		job_test(test_undo_attempts),
+		job_test(test_cancel),
+		job_test(test_cancel_in_pause),
+		job_test(test_interrupt),
+		job_test(test_timeout),
+		job_test(test_progress),
+		job_test(test_notes),
+		job_test(test_bad_parameters),
+		job_test(test_pauses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
