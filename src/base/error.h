@@ -26,6 +26,10 @@ enum wherry_error {
 	WHERRY_ERROR_CANCELLED,
 	WHERRY_ERROR_BUSY,
 	WHERRY_ERROR_DENIED,
+	WHERRY_ERROR_EXISTS,      /* something is in the way, and is not ours */
+	WHERRY_ERROR_TIMED_OUT,   /* it took longer than it was given */
+	WHERRY_ERROR_ROLLED_BACK, /* a job failed; nothing of ours is left */
+	WHERRY_ERROR_LEFT_BEHIND, /* a job failed; what the message names is left */
 };
 
 /*
