@@ -26,6 +26,7 @@ enum wherry_error {
 	WHERRY_ERROR_CANCELLED,
 	WHERRY_ERROR_BUSY,
 	WHERRY_ERROR_DENIED,
+	WHERRY_ERROR_EXISTS, /* what was to be made anew is there already */
 };
 
 /*
