@@ -120,3 +120,12 @@ bool transaction_begin(Transaction *transaction, Store *store, GError **error);
 bool transaction_commit(Transaction *transaction, GError **error);
 void transaction_clear(Transaction *transaction);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Transaction, transaction_clear)
+
+/* Several questions about one moment; others go on writing meanwhile.  Nothing to commit. */
+typedef struct {
+	Store *store; /* borrowed; NULL while none is open */
+} Snapshot;
+
+bool snapshot_begin(Snapshot *snapshot, Store *store, GError **error);
+void snapshot_clear(Snapshot *snapshot);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Snapshot, snapshot_clear)

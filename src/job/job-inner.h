@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a Job and a JobContext are made of, for the files of this room only. */
+#pragma once
+
+#include "job/job.h"
+#include "job/journal.h"
+#include "job/watch.h"
+
+struct job {
+	Store *store; /* borrowed */
+	const struct job_kind *kind;
+	void *data;    /* of kind->load() */
+	GArray *tasks; /* of struct job_task, as many as record->tasks */
+	JobRecord *record;
+	int lock_fd;  /* holds the byte of this job */
+	bool adopted; /* begun by another process: kind->resume() has to be asked */
+};
+
+struct job_context {
+	Job *job;
+	const struct job_runner *runner;
+	int position; /* of the task; JOURNAL_NO_TASK in kind->resume() */
+	unsigned int attempt;
+	Watch *watch; /* NULL in undo, which nothing stops */
+	GCancellable *cancellable;
+};
+
+/*
+ * Take over job @id, whose process is gone, as record @record (which it takes, on failure too) says
+ * after @lock_fd was locked (taken, too).
+ */
+Job *job_adopt(Store *store, const struct job_kind *kind, JobRecord *record, int lock_fd,
+	       GError **error);
+
+const struct job_task *job_task_at(const Job *job, unsigned int position);
+struct task_record *job_task_record(const Job *job, unsigned int position);
+
+/* Whether another attempt could end better than with @failure. */
+bool job_error_is_final(const GError *failure);
+/* Before the next attempt after @failures of them. */
+unsigned int job_pause_ms(const struct job_runner *runner, unsigned int failures);
+void job_tell(const struct job_runner *runner, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/*
+ * Undo every task that began, last first, and set the job's last state.  True when the journal
+ * holds it: JOB_ROLLED_BACK or JOB_DEBT.
+ */
+bool job_roll_back(Job *job, const struct job_runner *runner, GError **error);

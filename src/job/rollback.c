@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A job back: what its tasks made goes, last first; what cannot go is a debt. */
+#include "job/job-inner.h"
+
+static bool needs_undo(const Job *job, unsigned int position)
+{
+	if (!job_task_at(job, position)->undo)
+		return false;
+	switch (job_task_record(job, position)->state) {
+	case TASK_WAITING:
+	case TASK_UNDONE:
+		return false;
+	case TASK_RUNNING:
+	case TASK_FAILED:
+	case TASK_DONE:
+	case TASK_UNDOING:
+	case TASK_DEBT:
+		break;
+	}
+	return true;
+}
+
+static bool save_state(Job *job, unsigned int position, enum task_state state, GError **error)
+{
+	struct task_record *task = job_task_record(job, position);
+
+	task->state = state;
+	if (state == TASK_UNDOING) {
+		task->undo_attempts++;
+		if (task->undo_started == 0)
+			task->undo_started = g_get_real_time();
+	} else {
+		task->undo_ended = g_get_real_time();
+	}
+	return journal_save(job->store, job->record, (int)position, error);
+}
+
+static void set_undo_error(struct task_record *task, char *text)
+{
+	g_free(task->undo_error);
+	task->undo_error = text;
+}
+
+/* One attempt.  1: undone, 0: a debt, 2: may be tried again, -1: the journal cannot be written. */
+static int try_undo(JobContext *context, GError **error)
+{
+	Job *job = context->job;
+	unsigned int position = (unsigned int)context->position;
+	const struct job_task *task = job_task_at(job, position);
+	struct task_record *record = job_task_record(job, position);
+	g_autoptr(GError) failure = NULL;
+	bool again;
+
+	if (!save_state(job, position, TASK_UNDOING, error))
+		return -1;
+	context->attempt = record->undo_attempts;
+	job_tell(context->runner, "undoing task '%s': attempt %u", task->name,
+		 record->undo_attempts);
+	if (task->undo(context, job->data, task->item, &failure))
+		return save_state(job, position, TASK_UNDONE, error) ? 1 : -1;
+	g_assert(failure);
+
+	record->undo_failures++;
+	set_undo_error(record, g_strdup(failure->message));
+	again = !job_error_is_final(failure) && record->undo_failures < job->record->attempts;
+	if (!save_state(job, position, again ? TASK_UNDOING : TASK_DEBT, error))
+		return -1;
+	job_tell(context->runner, "undoing task '%s' failed %u times: %s", task->name,
+		 record->undo_failures, failure->message);
+	if (!again)
+		return 0;
+	g_usleep(job_pause_ms(context->runner, record->undo_failures) * 1000UL);
+	return 2;
+}
+
+/* Until it is undone (1) or a debt (0); -1: the journal cannot be written. */
+static int undo_task(Job *job, const struct job_runner *runner, unsigned int position,
+		     GError **error)
+{
+	g_autoptr(GCancellable) cancellable = g_cancellable_new();
+	JobContext context = {
+		.job = job,
+		.runner = runner,
+		.position = (int)position,
+		.cancellable = cancellable,
+	};
+	int r;
+
+	do
+		r = try_undo(&context, error);
+	while (r == 2);
+	return r;
+}
+
+/* A task that had no time to say how it ended, and needs no undo. */
+static bool end_task(Job *job, unsigned int position, GError **error)
+{
+	struct task_record *task = job_task_record(job, position);
+
+	if (task->state != TASK_RUNNING)
+		return true;
+	task->state = TASK_FAILED;
+	g_free(task->error);
+	task->error = g_strdup("its process died");
+	return journal_save(job->store, job->record, (int)position, error);
+}
+
+/* Each task from the last to the first; *@ret_debts counts those that are left. */
+static bool undo_all(Job *job, const struct job_runner *runner, unsigned int *ret_debts,
+		     GError **error)
+{
+	const char *holder = NULL; /* what could not be undone and holds those before it */
+
+	*ret_debts = 0;
+	for (unsigned int i = job->tasks->len; i-- > 0;) {
+		int r;
+
+		if (!needs_undo(job, i)) {
+			if (!end_task(job, i, error))
+				return false;
+			continue;
+		}
+		if (holder) {
+			set_undo_error(job_task_record(job, i),
+				       g_strdup_printf("needed by what task '%s' made", holder));
+			r = save_state(job, i, TASK_DEBT, error) ? 0 : -1;
+		} else {
+			r = undo_task(job, runner, i, error);
+		}
+		if (r < 0)
+			return false;
+		if (r == 0) {
+			++*ret_debts;
+			if (!holder && job_task_at(job, i)->holds_others)
+				holder = job_task_at(job, i)->name;
+		}
+	}
+	return true;
+}
+
+bool job_roll_back(Job *job, const struct job_runner *runner, GError **error)
+{
+	unsigned int debts;
+
+	job->record->state = JOB_ROLLING_BACK;
+	if (!undo_all(job, runner, &debts, error))
+		return false;
+	job->record->state = debts > 0 ? JOB_DEBT : JOB_ROLLED_BACK;
+	job->record->ended = g_get_real_time();
+	return journal_save(job->store, job->record, JOURNAL_NO_TASK, error);
+}
