@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What --debug may name: the log domain of each room is "wherry-" and one of these. */
-static const char *const topics[] = { "base",   "source",  "map", "image",
-				      "bundle", "capture", "cli", "all" };
+static const char *const topics[] = { "base",    "source", "map", "image", "bundle",
+				      "capture", "job",    "cli", "all" };
 
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text)
 {
@@ -24,6 +24,12 @@ GOptionEntry option_value(const char *name, char **where, const char *text, cons
 GOptionEntry option_path(const char *name, char **where, const char *text, const char *value)
 {
 	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_FILENAME, where, text, value };
+}
+
+GOptionEntry option_state(char **where)
+{
+	return option_path("state", where, "where jobs are kept; else the system's or user's own",
+			   "FILE");
 }
 
 /* "map,image" becomes the G_MESSAGES_DEBUG that GLib's log writer obeys. */
@@ -41,7 +47,7 @@ static bool set_debug(const char *list, GError **error)
 		if (!known) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
 				    "no debug topic '%s'; there are base, source, map, image, "
-				    "bundle, capture, cli and all",
+				    "bundle, capture, job, cli and all",
 				    names[i]);
 			return false;
 		}

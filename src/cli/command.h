@@ -34,6 +34,9 @@ GOptionEntry option_flag(const char *name, char letter, int *where, const char *
 GOptionEntry option_value(const char *name, char **where, const char *text, const char *value);
 GOptionEntry option_path(const char *name, char **where, const char *text, const char *value);
 
+/* --state, for the verbs that keep or read state; jobs_open() takes what it stored. */
+GOptionEntry option_state(char **where);
+
 /*
  * Parse the command line of @command: the values of @options are stored where they say, those of
  * the common ones in @common.

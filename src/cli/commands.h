@@ -6,4 +6,5 @@
 
 extern const struct command cmd_capture;
 extern const struct command cmd_inspect;
+extern const struct command cmd_job;
 extern const struct command cmd_verify;

@@ -16,10 +16,7 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-	&cmd_inspect,
-	&cmd_capture,
-	&cmd_verify,
-	NULL,
+	&cmd_inspect, &cmd_capture, &cmd_verify, &cmd_job, NULL,
 };
 
 static const struct command *find_command(const char *name)
@@ -35,7 +32,7 @@ static void print_help(void)
 	printf("Usage: wherry COMMAND [OPTION...] [ARG...]\n\n"
 	       "Moves machines: a physical one becomes a VM through a removable medium.\n\n");
 	for (size_t i = 0; commands[i]; i++)
-		printf("  %-9s %-20s %s\n", commands[i]->name, commands[i]->args,
+		printf("  %-9s %-30s %s\n", commands[i]->name, commands[i]->args,
 		       commands[i]->summary);
 	printf("\n'wherry COMMAND --help' tells more about one of them, and so does its man page,\n"
 	       "wherry-COMMAND(1).  'wherry --version' prints the version.\n");
@@ -82,6 +79,10 @@ static int exit_status(const GError *error)
 		return 2;
 	if (g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT))
 		return 3;
+	if (g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_ROLLED_BACK))
+		return 4;
+	if (g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_LEFT_BEHIND))
+		return 5;
 	if (g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED))
 		return 130;
 	return EXIT_FAILURE;

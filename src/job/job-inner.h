@@ -39,7 +39,9 @@ struct task_record *job_task_record(const Job *job, unsigned int position);
 bool job_error_is_final(const GError *failure);
 /* Before the next attempt after @failures of them. */
 unsigned int job_pause_ms(const struct job_runner *runner, unsigned int failures);
+/* To runner->say, and what everybody should see to runner->warn. */
 void job_tell(const struct job_runner *runner, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void job_caution(const struct job_runner *runner, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /*
  * Undo every task that began, last first, and set the job's last state.  True when the journal

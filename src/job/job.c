@@ -245,26 +245,47 @@ bool job_progress(const struct progress *now, void *p)
 	return on && !g_cancellable_is_cancelled(context->cancellable);
 }
 
-void job_say(JobContext *context, const char *format, ...)
+static void G_GNUC_PRINTF(3, 0) tell(void (*where)(const char *text, void *userdata),
+				     void *userdata, const char *format, va_list ap)
 {
-	g_autofree char *text = NULL;
+	g_autofree char *text = g_strdup_vprintf(format, ap);
+
+	if (where)
+		where(text, userdata);
+}
+
+void job_tell(const struct job_runner *runner, const char *format, ...)
+{
 	va_list ap;
 
 	va_start(ap, format);
-	text = g_strdup_vprintf(format, ap);
+	tell(runner->say, runner->userdata, format, ap);
 	va_end(ap);
-	if (context->runner->say)
-		context->runner->say(text, context->runner->userdata);
+}
+
+void job_caution(const struct job_runner *runner, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	tell(runner->warn, runner->userdata, format, ap);
+	va_end(ap);
+}
+
+void job_say(JobContext *context, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	tell(context->runner->say, context->runner->userdata, format, ap);
+	va_end(ap);
 }
 
 void job_warn(JobContext *context, const char *format, ...)
 {
-	g_autofree char *text = NULL;
 	va_list ap;
 
 	va_start(ap, format);
-	text = g_strdup_vprintf(format, ap);
+	tell(context->runner->warn, context->runner->userdata, format, ap);
 	va_end(ap);
-	if (context->runner->warn)
-		context->runner->warn(text, context->runner->userdata);
 }

@@ -87,11 +87,12 @@ struct job_task {
 	/* NULL: makes nothing. */
 	bool (*undo)(JobContext *context, void *data, const void *item, GError **error);
 	/*
-	 * What it made uses what the tasks before it made, so if it cannot be undone, none of
-	 * theirs is tried: they become debts with it.  (A domain that cannot be stopped keeps its
-	 * volumes.)
+	 * Undo is strictly last first, for what a task made may use what those before it made: once
+	 * one cannot be undone, the earlier ones are not tried and become debts with it.  But tasks
+	 * in a row with the same group (the volumes of a pool) do not use each other's: the rest of
+	 * its group is still undone.  NULL: alone.
 	 */
-	bool holds_others;
+	const char *group;
 };
 
 /* Add @task at the end of the list. */

@@ -56,22 +56,20 @@ static void recover_locked(Store *store, const struct job_kind *const *kinds, Jo
 			   int lock_fd, const struct job_runner *runner, GPtrArray *done)
 {
 	struct job_recovery *recovery = g_new0(struct job_recovery, 1);
-	g_autofree char *text = NULL;
+	int64_t owner = record->owner;
 	g_autoptr(Job) job = NULL;
 
 	g_ptr_array_add(done, recovery);
 	recovery->id = record->id;
 	recovery->title = g_strdup(record->title);
 	recovery->state = record->state;
-	text = g_strdup_printf("job %" G_GINT64_FORMAT
-			       " (%s) was left %s by process %" G_GINT64_FORMAT ": recovering it",
-			       record->id, record->title, job_state_name(record->state),
-			       record->owner);
 	job = take_over(store, kinds, record, lock_fd, &recovery->failure);
 	if (!job)
 		return;
-	if (runner->warn)
-		runner->warn(text, runner->userdata);
+	job_caution(runner,
+		    "job %" G_GINT64_FORMAT " (%s) was left %s by process %" G_GINT64_FORMAT
+		    ": recovering it",
+		    recovery->id, recovery->title, job_state_name(recovery->state), owner);
 	(void)job_run(job, runner, &recovery->failure); /* how it ended is what we report */
 	recovery->state = job->record->state;
 }

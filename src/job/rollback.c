@@ -65,8 +65,8 @@ static int try_undo(JobContext *context, GError **error)
 	again = !job_error_is_final(failure) && record->undo_failures < job->record->attempts;
 	if (!save_state(job, position, again ? TASK_UNDOING : TASK_DEBT, error))
 		return -1;
-	job_tell(context->runner, "undoing task '%s' failed %u times: %s", task->name,
-		 record->undo_failures, failure->message);
+	job_caution(context->runner, "undoing task '%s' failed %u times: %s", task->name,
+		    record->undo_failures, failure->message);
 	if (!again)
 		return 0;
 	g_usleep(job_pause_ms(context->runner, record->undo_failures) * 1000UL);
@@ -105,34 +105,45 @@ static bool end_task(Job *job, unsigned int position, GError **error)
 	return journal_save(job->store, job->record, (int)position, error);
 }
 
+/* Does what task @position made stay, since a later one, @debt (-1: none), could not be undone? */
+static bool is_held(const Job *job, unsigned int position, int debt)
+{
+	const char *group = job_task_at(job, position)->group;
+
+	return debt >= 0 &&
+	       (!group || g_strcmp0(group, job_task_at(job, (unsigned int)debt)->group) != 0);
+}
+
+/* A debt without an attempt.  0, or -1: the journal cannot be written. */
+static int hold_task(Job *job, unsigned int position, int debt, GError **error)
+{
+	set_undo_error(job_task_record(job, position),
+		       g_strdup_printf("needed by what task '%s' made",
+				       job_task_at(job, (unsigned int)debt)->name));
+	return save_state(job, position, TASK_DEBT, error) ? 0 : -1;
+}
+
 /* Each task from the last to the first; *@ret_debts counts those that are left. */
 static bool undo_all(Job *job, const struct job_runner *runner, unsigned int *ret_debts,
 		     GError **error)
 {
-	const char *holder = NULL; /* what could not be undone and holds those before it */
+	int debt = -1; /* the first that could not be undone */
 
 	*ret_debts = 0;
 	for (unsigned int i = job->tasks->len; i-- > 0;) {
-		int r;
+		int r = 1;
 
-		if (!needs_undo(job, i)) {
-			if (!end_task(job, i, error))
-				return false;
-			continue;
-		}
-		if (holder) {
-			set_undo_error(job_task_record(job, i),
-				       g_strdup_printf("needed by what task '%s' made", holder));
-			r = save_state(job, i, TASK_DEBT, error) ? 0 : -1;
-		} else {
+		if (!needs_undo(job, i))
+			r = end_task(job, i, error) ? 1 : -1;
+		else if (is_held(job, i, debt))
+			r = hold_task(job, i, debt, error);
+		else
 			r = undo_task(job, runner, i, error);
-		}
 		if (r < 0)
 			return false;
 		if (r == 0) {
 			++*ret_debts;
-			if (!holder && job_task_at(job, i)->holds_others)
-				holder = job_task_at(job, i)->name;
+			debt = debt < 0 ? (int)i : debt;
 		}
 	}
 	return true;

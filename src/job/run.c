@@ -28,18 +28,6 @@ unsigned int job_pause_ms(const struct job_runner *runner, unsigned int failures
 	return MIN(ms, max);
 }
 
-void job_tell(const struct job_runner *runner, const char *format, ...)
-{
-	g_autofree char *text = NULL;
-	va_list ap;
-
-	va_start(ap, format);
-	text = g_strdup_vprintf(format, ap);
-	va_end(ap);
-	if (runner->say)
-		runner->say(text, runner->userdata);
-}
-
 /* From here on the job goes back, because of @failure (taken).  0, or -1: not in the journal. */
 static int turn_back(Job *job, int position, char *failure, enum wherry_error code, GError **error)
 {
@@ -147,8 +135,8 @@ static int try_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	r = save_failed(job, context->position, failure, error);
 	if (r <= 0)
 		return r;
-	job_tell(context->runner, "task '%s' failed %u of %u times: %s", task->name,
-		 record->failures, job->record->attempts, failure->message);
+	job_caution(context->runner, "task '%s' failed %u of %u times: %s", task->name,
+		    record->failures, job->record->attempts, failure->message);
 	watch_pause(context->watch, job_pause_ms(context->runner, record->failures));
 	return 2;
 }

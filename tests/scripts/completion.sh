@@ -57,3 +57,6 @@ expect "disk.img" wherry capture --to target dis
 expect "disk.img" wherry inspect d
 expect "bin bundle" wherry verify b
 expect "" wherry verify dis
+expect "cancel list recover show" wherry job ''
+expect "recover" wherry job r
+expect "disk.img" wherry job --state dis

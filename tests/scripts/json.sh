@@ -33,10 +33,21 @@ WHERRY_ROOT=$SOURCE_ROOT/tests/facts/uefi/root "$PROGRAM" inspect --json disk > 
 "$PROGRAM" capture --json --quiet --to to --name described disk > capture.json
 "$PROGRAM" verify --json --quiet to/wherry/described > verify.json
 
-for verb in $("$PROGRAM" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-    described "$verb" > docs
-    printed "$verb.json" > program
-    [ -s docs ] || fail "docs/json.md says nothing of $verb"
-    diff -u --label docs/json.md --label "wherry $verb --json" docs program ||
-        fail "docs/json.md and $verb --json differ"
+# A job that nobody works on, of a kind that this program does not know.
+mkdir place
+{ JOB_TOOL_KILL=run:seal:in "$JOB_TOOL" run state/db place disk; } 2> killed.err || true
+for action in list 'show 1' recover; do
+    # shellcheck disable=SC2086
+    "$PROGRAM" job $action --json --quiet --state state/db > "job-${action% 1}.json" 2> job.err ||
+        [ $? -eq 1 ] || fail "$(cat job.err)"
 done
+
+# Each verb, and each action of one that has actions.
+while read -r what; do
+    described "$what" > docs
+    printed "${what// /-}.json" > program
+    [ -s docs ] || fail "docs/json.md says nothing of $what"
+    diff -u --label docs/json.md --label "wherry $what --json" docs program ||
+        fail "docs/json.md and $what --json differ"
+done < <("$PROGRAM" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' |
+    sed 's/^job$/job list\njob show\njob recover/')

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A room that makes jobs adds its table here. */
+#include "cli/job-kinds.h"
+
+#include <stddef.h>
+
+const struct job_kind *const job_kinds[] = {
+	NULL,
+};
