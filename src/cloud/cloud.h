@@ -49,7 +49,7 @@ struct cloud_limits {
 extern const struct cloud_limits cloud_default_limits;
 
 /*
- * Connect to @uri: a libvirt URI.  @limits may be NULL.  NOT_FOUND: nothing answers at that place.
+ * Connect to @uri: a libvirt URI of QEMU.  @limits may be NULL.
  */
 Cloud *cloud_connect(const char *uri, const struct cloud_limits *limits, GCancellable *cancellable,
 		     GError **error);
