@@ -21,6 +21,11 @@ GOptionEntry option_value(const char *name, char **where, const char *text, cons
 	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_STRING, where, text, value };
 }
 
+GOptionEntry option_values(const char *name, char ***where, const char *text, const char *value)
+{
+	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_STRING_ARRAY, where, text, value };
+}
+
 GOptionEntry option_path(const char *name, char **where, const char *text, const char *value)
 {
 	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_FILENAME, where, text, value };

@@ -258,10 +258,14 @@ bool import_choose_pool(ImportPlan *plan, const struct import_options *options,
 		    path, all);
 		return false;
 	}
-	while (strlen(path) > 1 && g_str_has_suffix(path, "/") && plan->pool_path == NULL)
-		plan->pool_path = g_strndup(path, strlen(path) - 1);
-	if (!plan->pool_path)
-		plan->pool_path = g_strdup(path);
+	plan->pool_path = g_strdup(path);
+	for (size_t len = strlen(path); len > 1 && plan->pool_path[len - 1] == '/'; len--)
+		plan->pool_path[len - 1] = '\0';
+	if (same_path(path, "/")) {
+		import_refuse(error, WHERRY_ERROR_INVALID_INPUT,
+			      "--pool '/': a pool cannot be the root of the host");
+		return false;
+	}
 	if (!cloud_check_path("--pool", plan->pool_path, error))
 		return false;
 	plan->pool_is_new = true;

@@ -47,17 +47,17 @@ char *import_plan_to_json(const ImportPlan *plan)
 	return text;
 }
 
-static bool disk_from_json(const json_t *value, ImportPlan *plan)
+static bool disk_from_json(json_t *value, ImportPlan *plan)
 {
 	const char *image, *sums, *digest, *volume, *path;
 	json_int_t image_size, virtual_size, sums_size;
 	struct import_disk *disk;
 	struct digest sums_digest;
 
-	if (json_unpack((json_t *)value, "{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "image",
-			&image, "sums", &sums, "image_size", &image_size, "virtual_size",
-			&virtual_size, "sums_size", &sums_size, "sums_digest", &digest, "volume",
-			&volume, "path", &path) < 0 ||
+	if (json_unpack(value, "{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "image", &image, "sums",
+			&sums, "image_size", &image_size, "virtual_size", &virtual_size,
+			"sums_size", &sums_size, "sums_digest", &digest, "volume", &volume, "path",
+			&path) < 0 ||
 	    !digest_from_hex(digest, &sums_digest))
 		return false;
 	disk = g_new0(struct import_disk, 1);
@@ -73,13 +73,13 @@ static bool disk_from_json(const json_t *value, ImportPlan *plan)
 	return true;
 }
 
-static bool nic_from_json(const json_t *value, ImportPlan *plan)
+static bool nic_from_json(json_t *value, ImportPlan *plan)
 {
 	const char *name, *mac, *network;
 	struct import_nic *nic;
 
-	if (json_unpack((json_t *)value, "{s:s, s:s, s:s}", "name", &name, "mac", &mac, "network",
-			&network) < 0)
+	if (json_unpack(value, "{s:s, s:s, s:s}", "name", &name, "mac", &mac, "network", &network) <
+	    0)
 		return false;
 	nic = g_new0(struct import_nic, 1);
 	nic->name = g_strdup(name);

@@ -137,15 +137,13 @@ static void plan_tasks(void *data, JobPlan *plan)
 						   .undo = import_directory_undo };
 	static const struct job_task pool = { .run = import_pool_run, .undo = import_pool_undo };
 	static const struct job_task volume = { .run = import_volume_run,
-						.undo = import_volume_undo };
+						.undo = import_volume_undo,
+						.group = "volumes" };
 	static const struct job_task copy = { .run = import_copy_run };
 	static const struct job_task check_copy = { .run = import_check_run };
 	static const struct job_task domain = { .run = import_domain_run,
-						.undo = import_domain_undo,
-						.holds_others = true };
-	static const struct job_task start = { .run = import_start_run,
-					       .undo = import_start_undo,
-					       .holds_others = true };
+						.undo = import_domain_undo };
+	static const struct job_task start = { .run = import_start_run, .undo = import_start_undo };
 	static const struct job_task finish = { .run = import_finish_run };
 	const ImportJob *job = data;
 
