@@ -12,6 +12,7 @@
 
 #define NOTE_MADE   "made"
 #define NOTE_FOUND  "found"
+#define NOTE_KEPT   "kept"           /* by the undo: others have put something into it */
 #define NOTE_BEFORE "volumes before" /* their names, each followed by a slash */
 
 const char *import_job_pool(const ImportJob *job, const JobContext *context)
@@ -61,12 +62,27 @@ bool import_directory_run(JobContext *context, void *data, const void *item, GEr
 	return true;
 }
 
+/* 1: it is gone, or was; 0: it is kept, with @ret_reason; -1: failed. */
+static int remove_level(JobContext *context, Cloud *cloud, const char *pool_uuid, const char *path,
+			char **ret_reason, GError **error)
+{
+	GCancellable *cancellable = job_context_cancellable(context);
+	int r = cloud_directory_exists(cloud, pool_uuid, path, cancellable, error);
+
+	/* On a read-only filesystem the removal fails even when there is nothing. */
+	if (r <= 0)
+		return r < 0 ? -1 : 1;
+	return cloud_directory_delete(cloud, pool_uuid, path, ret_reason, cancellable, error);
+}
+
 bool import_directory_undo(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
 	const ImportPlan *plan = job->plan;
 	g_autofree char *path = g_strdup(plan->pool_path);
 
+	if (job_noted(context, "pool", NOTE_KEPT))
+		return true; /* others need it */
 	/* From the deepest level up; ends, as the path gets shorter. */
 	for (char *slash; path[0] && path[1]; *slash = '\0') {
 		g_autofree char *reason = NULL;
@@ -79,8 +95,7 @@ bool import_directory_undo(JobContext *context, void *data, const void *item, GE
 		cloud = import_job_cloud(job, context, error);
 		if (!cloud)
 			return false;
-		r = cloud_directory_delete(cloud, plan->pool_uuid, path, &reason,
-					   job_context_cancellable(context), error);
+		r = remove_level(context, cloud, plan->pool_uuid, path, &reason, error);
 		if (r < 0)
 			return false;
 		if (r == 0)
@@ -130,9 +145,13 @@ static bool check_space(Cloud *cloud, JobContext *context, const ImportJob *job,
 {
 	uint64_t bytes = import_plan_bytes(job->plan);
 	g_autofree char *needed = units_bytes(bytes), *available = NULL;
+	/* The host counts anew when it is asked for the volumes, and only then. */
+	g_autoptr(GPtrArray) volumes = cloud_volumes(cloud, import_job_pool(job, context),
+						     job_context_cancellable(context), error);
 	g_autoptr(CloudPool) pool = NULL;
-	int r = cloud_pool_find_uuid(cloud, import_job_pool(job, context), &pool,
-				     job_context_cancellable(context), error);
+	int r = !volumes ? -1
+			 : cloud_pool_find_uuid(cloud, import_job_pool(job, context), &pool,
+						job_context_cancellable(context), error);
 
 	if (r < 0)
 		return false;
@@ -225,12 +244,15 @@ bool import_pool_undo(JobContext *context, void *data, const void *item, GError 
 	r = pool_is_used(context, cloud, plan->pool_uuid, error);
 	if (r < 0)
 		return false;
-	if (r > 0)
+	if (r > 0) {
 		job_warn(context, "the pool '%s' is kept: there are volumes of others in it",
 			 plan->pool_name);
-	else if (!cloud_pool_remove(cloud, plan->pool_uuid, job_context_cancellable(context),
-				    error))
+		if (!job_note(context, NOTE_KEPT, plan->pool_uuid, error))
+			return false;
+	} else if (!cloud_pool_remove(cloud, plan->pool_uuid, job_context_cancellable(context),
+				      error)) {
 		return false;
+	}
 	return job_note(context, NOTE_MADE, NULL, error);
 }
 

@@ -9,8 +9,30 @@
 
 /* ---- Before the job ---- */
 
-static bool read_site(Cloud *cloud, ImportSite *site, GCancellable *cancellable, GError **error)
+/*
+ * The host knows a pool's free space as it was when it was last asked for its volumes: so ask for
+ * those of the pool that will be used, if it is there.
+ */
+static bool refresh_pool(Cloud *cloud, const char *name, GCancellable *cancellable, GError **error)
 {
+	g_autoptr(GPtrArray) volumes = NULL;
+	g_autoptr(CloudPool) pool = NULL;
+	int r = *name == '/' ? cloud_pool_find_path(cloud, name, &pool, cancellable, error)
+			     : cloud_pool_find(cloud, name, &pool, cancellable, error);
+
+	if (r <= 0)
+		return r == 0;
+	if (!pool->active)
+		return true; /* which is refused in time */
+	volumes = cloud_volumes(cloud, pool->uuid, cancellable, error);
+	return volumes != NULL;
+}
+
+static bool read_site(Cloud *cloud, const struct import_options *options, ImportSite *site,
+		      GCancellable *cancellable, GError **error)
+{
+	if (!refresh_pool(cloud, options->pool ?: IMPORT_POOL_NAME, cancellable, error))
+		return false;
 	site->capacity = cloud_capacity(cloud, cancellable, error);
 	if (!site->capacity)
 		return false;
@@ -47,6 +69,7 @@ ImportPlan *import_prepare(const char *bundle_path, const char *uri, const char 
 	g_autoptr(Cloud) cloud = NULL;
 	g_autoptr(ImportPlan) plan = NULL;
 	g_auto(ImportSite) site = { 0 };
+	g_autoptr(GError) cause = NULL;
 
 	if (!check_utf8("the bundle's path", bundle_absolute, error) ||
 	    !check_utf8("the state's path", state_absolute, error))
@@ -54,11 +77,15 @@ ImportPlan *import_prepare(const char *bundle_path, const char *uri, const char 
 	bundle = bundle_open(bundle_path, error);
 	if (!bundle)
 		return NULL;
-	manifest = bundle_read_manifest(bundle, error);
-	if (!manifest)
+	manifest = bundle_read_manifest(bundle, &cause);
+	if (!manifest) {
+		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DAMAGED))
+			cause->code = WHERRY_ERROR_DIFFERENT; /* as verify calls it */
+		g_propagate_error(error, g_steal_pointer(&cause));
 		return NULL;
+	}
 	cloud = cloud_connect(uri, NULL, cancellable, error);
-	if (!cloud || !read_site(cloud, &site, cancellable, error))
+	if (!cloud || !read_site(cloud, options, &site, cancellable, error))
 		return NULL;
 	plan = import_plan_new(options, manifest, &site, error);
 	if (!plan)

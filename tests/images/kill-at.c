@@ -18,6 +18,20 @@
 #include <string.h>
 #include <unistd.h>
 
+static void run_command(const char *name)
+{
+	static atomic_long count;
+	const char *at = getenv("RUN_AT"), *command = getenv("RUN");
+	size_t len = strlen(name);
+
+	if (!at || !command || strncmp(at, name, len) != 0 || at[len] != ':' ||
+	    atomic_fetch_add(&count, 1) + 1 != strtol(at + len + 1, NULL, 10))
+		return;
+	(void)unsetenv("LD_PRELOAD"); /* not for the command */
+	if (system(command) != 0)
+		abort();
+}
+
 static void instant(const char *when, const char *name)
 {
 	static atomic_long count;
@@ -32,6 +46,8 @@ static void instant(const char *when, const char *name)
 	}
 	if (at && strtol(at, NULL, 10) == n)
 		(void)kill(getpid(), SIGKILL);
+	if (strcmp(when, "before") == 0)
+		run_command(name);
 }
 
 static void *next(const char *name)
@@ -70,6 +86,7 @@ int fdatasync(int fd)
 	}
 
 WATCHED(virStoragePoolDefineXML)
+WATCHED(virStoragePoolCreateXML)
 WATCHED(virStoragePoolBuild)
 WATCHED(virStoragePoolCreate)
 WATCHED(virStoragePoolSetAutostart)

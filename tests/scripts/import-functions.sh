@@ -113,7 +113,7 @@ unchanged ()
 
 no_claims ()
 {
-    [ ! -e "$state" ] || ! sqlite3 "$state" .tables | grep -q import_claim ||
+    [ ! -e "$state" ] || ! sqlite3 "$state" .tables | grep import_claim > /dev/null ||
         [ -z "$(sqlite3 "$state" 'SELECT * FROM import_claim')" ] ||
         fail "a claim is left: $(sqlite3 "$state" 'SELECT * FROM import_claim')"
 }
@@ -147,5 +147,5 @@ refused ()
     shift 2
     "$@" > stdout 2> stderr < /dev/null || r=$?
     [ $r -eq "$status" ] || fail "'$*': exit status $r, not $status: $(cat stderr)"
-    tail -n 1 stderr | grep -qF -- "$text" || fail "'$*': no '$text' in: $(cat stderr)"
+    tail -n 1 stderr | grep -F -- "$text" > /dev/null || fail "'$*': no '$text' in: $(cat stderr)"
 }
