@@ -187,7 +187,7 @@ meanwhile 4 "was altered between bytes 0 and" virStorageVolUpload:2 "$inside bas
 unchanged before
 
 # libvirtd dies for good: what was made is left, said, and undone once it is back.
-meanwhile 5 "left: what task 'volume 1' made" virStreamSend:2 "kill -KILL $lab_pid"
+meanwhile 5 "what task 'volume 1' made" virStreamSend:2 "kill -KILL $lab_pid"
 "$lab" start "$labdir" > /dev/null
 "$PROGRAM" job recover --state "$state" > out 2> err || [ $? -eq 4 ] || fail "$(cat err)"
 unchanged before
