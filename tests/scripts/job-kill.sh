@@ -73,20 +73,22 @@ ends_well ()
     n=$((n + 1))
     case $2 in
     whole)
-        [ $status -eq 0 ] && whole && state_is done
+        [ $status -eq 0 ] && whole && state_is 'done'
         ;;
     untouched)
         { [ $status -eq 4 ] || [ $status -eq 0 ]; } && untouched &&
             { state_is 'rolled back' || state_is ''; }
         ;;
     either)
-        { [ $status -eq 0 ] && whole && state_is done; } ||
+        { [ $status -eq 0 ] && whole && state_is 'done'; } ||
             { [ $status -eq 4 ] && untouched && state_is 'rolled back'; }
         ;;
     esac || fail "$1: not $2 after recovery, status $status: $(cat run.err recover.err difference \
         2>/dev/null) $(sqlite3 state/db 'SELECT * FROM job_task')"
     recover_tool
-    [ $status -eq 0 ] && [ ! -s recover.err ] || fail "$1: a second recovery found something"
+    if [ $status -ne 0 ] || [ -s recover.err ]; then
+        fail "$1: a second recovery found something: $(cat recover.err)"
+    fi
 }
 
 # killed_at POINT: the job must have died there.
@@ -157,14 +159,18 @@ echo "killed at $n set points"
 # What cannot be undone is a debt, which recovery pays once it can.
 place shared
 JOB_TOOL_FAIL=run:seal run_tool
-[ $status -eq 4 ] && untouched || fail "rolled back without a kill: status $status"
+if [ $status -ne 4 ] || ! untouched; then
+    fail "rolled back without a kill: status $status"
+fi
 place empty
 export JOB_TOOL_FAIL='undo:copy 1' JOB_TOOL_KILL=run:seal:before
 run_tool
 rm need
 unset JOB_TOOL_KILL
 recover_tool
-[ $status -eq 5 ] && state_is 'not rolled back completely' || fail "no debt: status $status"
+if [ $status -ne 5 ] || ! state_is 'not rolled back completely'; then
+    fail "no debt: status $status"
+fi
 grep -q "left: .*what task 'copy 1' made (told to fail)" recover.err || fail "$(cat recover.err)"
 unset JOB_TOOL_FAIL
 ends_well debt untouched
@@ -196,9 +202,10 @@ for i in $(seq $kills); do
         rm need
         want=untouched
     fi
-    [ -s state/db ] && [ "$(sqlite3 state/db "SELECT count(*) FROM job" 2> /dev/null)" = 1 ] ||
+    if [ "$(sqlite3 state/db "SELECT count(*) FROM job" 2> sqlite.err)" != 1 ]; then
         want=untouched # it died before there was a job
-    if [ $want = untouched ] && [ "$(sqlite3 state/db 'SELECT state FROM job' 2> /dev/null)" = done ]; then
+    fi
+    if [ $want = untouched ] && [ "$(sqlite3 state/db 'SELECT state FROM job' 2> /dev/null)" = 'done' ]; then
         want=whole
     fi
     ends_well "random kill $i" $want

@@ -49,16 +49,16 @@ mkdir one two three
 r=0
 JOB_TOOL_FAIL='run:seal' "$JOB_TOOL" run state/db two need 2> run.err || r=$?
 [ $r -eq 4 ] || fail "status $r: $(cat run.err)"
-job list > list
-[ "$(wc -l < list)" -eq 2 ] || fail "$(cat list)"
-grep -Eq '^ +1  2[0-9-]{9} [0-9:]{8}  thing +  a thing in one: done$' list || fail "$(cat list)"
-grep -q 'a thing in two: rolled back$' list || fail "$(cat list)"
-job show 2 > show
+job list > jobs.txt
+[ "$(wc -l < jobs.txt)" -eq 2 ] || fail "$(cat jobs.txt)"
+grep -Eq '^ +1  2[0-9-]{9} [0-9:]{8}  thing +  a thing in one: done$' jobs.txt || fail "$(cat jobs.txt)"
+grep -q 'a thing in two: rolled back$' jobs.txt || fail "$(cat jobs.txt)"
+job show 2 > shown
 for words in 'job       2: a thing in two (thing)' 'state     rolled back' \
     "failure   task 'seal' failed 3 times, at last: told to fail" 'attempts  3 for each task' \
     'task      seal: undone' 'run: attempts 3, failed 3, from 2' 'run, last error: told to fail' \
     'undo: attempts 1, failed 0, from 2' 'noted: made = two/thing'; do
-    grep -qF -- "$words" show || fail "no '$words' in: $(cat show)"
+    grep -qF -- "$words" shown || fail "no '$words' in: $(cat shown)"
 done
 job show --json 1 > show.json
 [ "$(jq -r '[.id, .kind, .state, .owner, .cancel, .result, (.tasks | length)] | @text' show.json)" = \
@@ -90,10 +90,10 @@ grep -q "rolled back: cancelled in task 'copy 0'" run.err || fail "$(cat run.err
 
 # Of a kind that this program does not know: said, left as it is, and in nobody's way.
 { JOB_TOOL_KILL=run:seal:in "$JOB_TOOL" run state/db three need 2> run.err; } 2> shell.err || true
-job list > list 2> list.err
-grep -q "job 4 (a thing in three) is of kind 'thing', which this wherry does not know" list.err ||
-    fail "$(cat list.err)"
-grep -q 'running (its process is gone)$' list || fail "$(cat list)"
+job list > jobs.txt 2> jobs.err
+grep -q "job 4 (a thing in three) is of kind 'thing', which this wherry does not know" jobs.err ||
+    fail "$(cat jobs.err)"
+grep -q 'running (its process is gone)$' jobs.txt || fail "$(cat jobs.txt)"
 r=0
 job recover --json > recover.json 2> recover.err || r=$?
 [ $r -eq 1 ] || fail "status $r"

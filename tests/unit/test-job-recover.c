@@ -150,7 +150,7 @@ static void test_rollback_goes_on(void **state)
 	orders[3].code = WHERRY_ERROR_EXISTS;
 	orders[1].fail_undo = -1;
 	assert_false(job_run(job, &quick, &error));
-	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "left: what task 'd1' made");
+	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "what task 'd1' made (cannot");
 	g_string_truncate(calls, 0);
 
 	/* As it was while d1 was being undone the second time. */
@@ -178,7 +178,7 @@ static void test_debts(void **state)
 	orders[3].fail = -1;
 	orders[1].fail_undo = -1;
 	assert_false(job_run(job, &quick, &error));
-	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "left: what task 'd1' made");
+	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "what task 'd1' made (cannot");
 	job_free(g_steal_pointer(&job));
 	g_string_truncate(calls, 0);
 

@@ -144,7 +144,7 @@ static void test_undo_fails(void **state)
 
 		orders[1].code = WHERRY_ERROR_UNSUPPORTED;
 		assert_false(job_run(other, &quick, &error));
-		assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "left: what task 'd1' made");
+		assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "what task 'd1' made (cannot");
 		assert_task(2, 1, TASK_DEBT, 0, 1);
 	}
 }
