@@ -69,9 +69,15 @@ int64_t call_deadline(unsigned int ms)
 	return g_get_monotonic_time() + (int64_t)ms * G_TIME_SPAN_MILLISECOND;
 }
 
-/*
- * Wait until *@flag is @wanted, under @group's lock.  On failure neither deadline nor cancellable
- * are in the message's words yet: @doing and @what are.
+static bool is_cancelled(GCancellable *cancellable, const char *doing, GError **error)
+{
+	if (!cancellable || !g_cancellable_is_cancelled(cancellable))
+		return false;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "%s: cancelled", doing);
+	return true;
+}
+
+/* Wait until @reached(@data), under @group's lock.  @what is what has not happened at the deadline.
  */
 static bool wait_for(struct call_group *group, GCond *cond, bool (*reached)(const void *data),
 		     const void *data, const char *doing, const char *what, int64_t deadline,
@@ -82,11 +88,8 @@ static bool wait_for(struct call_group *group, GCond *cond, bool (*reached)(cons
 	while (!reached(data)) {
 		int64_t now = g_get_monotonic_time();
 
-		if (cancellable && g_cancellable_is_cancelled(cancellable)) {
-			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "%s: cancelled",
-				    doing);
+		if (is_cancelled(cancellable, doing, error))
 			return false;
-		}
 		if (now >= deadline) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 				    "%s: %s after %.1f s; its host or the way to it may hang",
@@ -108,6 +111,8 @@ bool call_group_wait(CallGroup *group, const char *doing, int64_t deadline,
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&group->lock);
 
+	if (is_cancelled(cancellable, doing, error))
+		return false;
 	return wait_for(group, &group->changed, none_left, group, doing,
 			"an earlier call has not come back", deadline, cancellable, error);
 }
@@ -168,13 +173,6 @@ Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroy
 static bool has_ended(const void *data)
 {
 	return ((const struct call *)data)->ended;
-}
-
-bool call_ended(Call *call)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&call->group->lock);
-
-	return call->ended;
 }
 
 bool call_wait(Call *call, const char *doing, int64_t deadline, GCancellable *cancellable,

@@ -58,7 +58,7 @@ Cloud *cloud_connect(const char *uri, const struct cloud_limits *limits, GCancel
 void cloud_free(Cloud *cloud);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cloud, cloud_free)
 
-/* As read when connecting; borrowed, as long as the Cloud lives. */
+/* As read when connecting; borrowed, as long as the Cloud lives.  A UUID of zeros: it has none. */
 const char *cloud_uri(const Cloud *cloud);
 const char *cloud_host_uuid(const Cloud *cloud);
 const char *cloud_host_name(const Cloud *cloud);

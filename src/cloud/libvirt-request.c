@@ -96,11 +96,13 @@ static bool identify(virConnectPtr connection, LibvirtRequest *request, GError *
 		request->host_name = g_strdup(name);
 	}
 	capabilities = virConnectGetCapabilities(connection);
-	uuid = capabilities ? libvirt_read_host_uuid(capabilities) : NULL;
-	if (!uuid) {
+	if (!capabilities) {
 		libvirt_error(error, "asking '%s' for its capabilities", request->uri);
 		return false;
 	}
+	uuid = libvirt_read_host_uuid(capabilities);
+	if (!uuid)
+		uuid = g_strdup("00000000-0000-0000-0000-000000000000");
 	if (request->host_uuid && strcmp(request->host_uuid, uuid) != 0) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 			    "'%s' was host %s and is now host %s", request->uri, request->host_uuid,
