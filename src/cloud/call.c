@@ -20,6 +20,7 @@ struct call_group {
 struct call {
 	struct call_group *group; /* a reference */
 	GCond ended_now;          /* with the group's lock */
+	GThread *thread;          /* owned by who waits */
 	bool ended, left;
 	void (*run)(void *args);
 	void *args;
@@ -150,7 +151,6 @@ Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroy
 {
 	struct call *call = g_atomic_rc_box_new0(struct call);
 	g_autoptr(GError) cause = NULL;
-	GThread *thread;
 
 	call->group = g_atomic_rc_box_acquire(group);
 	g_cond_init(&call->ended_now);
@@ -158,15 +158,15 @@ Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroy
 	call->args = args;
 	call->free_args = free_args;
 
-	thread = g_thread_try_new("cloud-call", run_thread, g_atomic_rc_box_acquire(call), &cause);
-	if (!thread) {
+	call->thread =
+	    g_thread_try_new("cloud-call", run_thread, g_atomic_rc_box_acquire(call), &cause);
+	if (!call->thread) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot start a thread: %s",
 			    cause->message);
 		call_unref(call);
 		call_unref(call);
 		return NULL;
 	}
-	g_thread_unref(thread);
 	return call;
 }
 
@@ -188,6 +188,12 @@ bool call_wait(Call *call, const char *doing, int64_t deadline, GCancellable *ca
 		call->group->left++;
 	}
 	g_mutex_unlock(&call->group->lock);
+	/* One that has ended is on its last lines; without it libraries would lose what they keep
+	 * by thread if the process ended now. */
+	if (ok)
+		(void)g_thread_join(call->thread);
+	else
+		g_thread_unref(call->thread);
 	call_unref(call);
 	return ok;
 }

@@ -60,7 +60,7 @@ static void ignore_error(void *data, virErrorPtr error)
 	/* Else libvirt writes it to stderr. */
 }
 
-static void start_library(void)
+void libvirt_start(void)
 {
 	static gsize done; /* once for the process: libvirt can be started no other way */
 	g_autoptr(GError) cause = NULL;
@@ -120,7 +120,6 @@ static LibvirtLink *link_new(LibvirtRequest *request, GError **error)
 	LibvirtLink *link;
 	virConnectPtr connection;
 
-	start_library();
 	connection = virConnectOpen(request->uri);
 	if (!connection) {
 		libvirt_error(error, "cannot connect to '%s'", request->uri);

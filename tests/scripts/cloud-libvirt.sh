@@ -286,9 +286,12 @@ test_no_space ()
         else
             cloud volume-upload $uuid big piece
         fi
-        # In another namespace it is another file.
+        # In another namespace it is no file, or another one.
+        gives no cloud volume-open $uuid big
+        cp piece "$base/big"
         gives no cloud volume-open $uuid big
         cloud volume-delete $uuid big
+        rm "$base/big"
     done
     # The last bytes of an image may well be zero.
     truncate -s 30M tail

@@ -84,7 +84,7 @@ static void test_left_behind(void **state)
 
 	assert_ok(call, error);
 	assert_false(call_wait(call, "working", call_deadline(20), NULL, &error));
-	assert_error(&error, WHERRY_ERROR_IO, "working: no answer after 0.0 s");
+	assert_error(&error, WHERRY_ERROR_IO, "working: no answer after ");
 
 	assert_false(call_group_wait(group, "more", call_deadline(20), NULL, &error));
 	assert_error(&error, WHERRY_ERROR_IO, "more: an earlier call has not come back");
