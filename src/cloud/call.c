@@ -20,6 +20,7 @@ struct call_group {
 struct call {
 	struct call_group *group; /* a reference */
 	GCond ended_now;          /* with the group's lock */
+	GThread *thread;          /* owned by who waits */
 	bool ended, left;
 	void (*run)(void *args);
 	void *args;
@@ -69,9 +70,15 @@ int64_t call_deadline(unsigned int ms)
 	return g_get_monotonic_time() + (int64_t)ms * G_TIME_SPAN_MILLISECOND;
 }
 
-/*
- * Wait until *@flag is @wanted, under @group's lock.  On failure neither deadline nor cancellable
- * are in the message's words yet: @doing and @what are.
+static bool is_cancelled(GCancellable *cancellable, const char *doing, GError **error)
+{
+	if (!cancellable || !g_cancellable_is_cancelled(cancellable))
+		return false;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "%s: cancelled", doing);
+	return true;
+}
+
+/* Wait until @reached(@data), under @group's lock.  @what is what has not happened at the deadline.
  */
 static bool wait_for(struct call_group *group, GCond *cond, bool (*reached)(const void *data),
 		     const void *data, const char *doing, const char *what, int64_t deadline,
@@ -82,11 +89,8 @@ static bool wait_for(struct call_group *group, GCond *cond, bool (*reached)(cons
 	while (!reached(data)) {
 		int64_t now = g_get_monotonic_time();
 
-		if (cancellable && g_cancellable_is_cancelled(cancellable)) {
-			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "%s: cancelled",
-				    doing);
+		if (is_cancelled(cancellable, doing, error))
 			return false;
-		}
 		if (now >= deadline) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 				    "%s: %s after %.1f s; its host or the way to it may hang",
@@ -108,6 +112,8 @@ bool call_group_wait(CallGroup *group, const char *doing, int64_t deadline,
 {
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&group->lock);
 
+	if (is_cancelled(cancellable, doing, error))
+		return false;
 	return wait_for(group, &group->changed, none_left, group, doing,
 			"an earlier call has not come back", deadline, cancellable, error);
 }
@@ -145,7 +151,6 @@ Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroy
 {
 	struct call *call = g_atomic_rc_box_new0(struct call);
 	g_autoptr(GError) cause = NULL;
-	GThread *thread;
 
 	call->group = g_atomic_rc_box_acquire(group);
 	g_cond_init(&call->ended_now);
@@ -153,28 +158,21 @@ Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroy
 	call->args = args;
 	call->free_args = free_args;
 
-	thread = g_thread_try_new("cloud-call", run_thread, g_atomic_rc_box_acquire(call), &cause);
-	if (!thread) {
+	call->thread =
+	    g_thread_try_new("cloud-call", run_thread, g_atomic_rc_box_acquire(call), &cause);
+	if (!call->thread) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot start a thread: %s",
 			    cause->message);
 		call_unref(call);
 		call_unref(call);
 		return NULL;
 	}
-	g_thread_unref(thread);
 	return call;
 }
 
 static bool has_ended(const void *data)
 {
 	return ((const struct call *)data)->ended;
-}
-
-bool call_ended(Call *call)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&call->group->lock);
-
-	return call->ended;
 }
 
 bool call_wait(Call *call, const char *doing, int64_t deadline, GCancellable *cancellable,
@@ -190,6 +188,12 @@ bool call_wait(Call *call, const char *doing, int64_t deadline, GCancellable *ca
 		call->group->left++;
 	}
 	g_mutex_unlock(&call->group->lock);
+	/* One that has ended is on its last lines; without it libraries would lose what they keep
+	 * by thread if the process ended now. */
+	if (ok)
+		(void)g_thread_join(call->thread);
+	else
+		g_thread_unref(call->thread);
 	call_unref(call);
 	return ok;
 }

@@ -27,8 +27,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CallGroup, call_group_free)
 int64_t call_deadline(unsigned int ms);
 
 /*
- * Wait until those that were left behind have ended.  IO: one has not at @deadline.  @doing, here
- * and below, is for messages: "listing the pools of qemu:///system".
+ * Wait until those that were left behind have ended.  IO: one has not at @deadline.  CANCELLED:
+ * also if there is nothing to wait for.  @doing, here and below, is for messages: "listing the
+ * pools of qemu:///system".
  */
 bool call_group_wait(CallGroup *group, const char *doing, int64_t deadline,
 		     GCancellable *cancellable, GError **error);
@@ -38,9 +39,6 @@ typedef struct call Call;
 /* Run @run(@args) in a thread with all signals blocked.  It owns @args if it is left behind. */
 Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroyNotify free_args,
 		 GError **error);
-
-/* Whether it has ended, without waiting. */
-bool call_ended(Call *call);
 
 /*
  * Wait for its end and free @call.  False: IO (@deadline has passed) or CANCELLED; it is left

@@ -54,6 +54,8 @@ bool cloud_check_path(const char *what, const char *path, GError **error)
 
 	if (*path != '/')
 		return refuse(what, path, "is not absolute", error);
+	if (path[1] == '\0')
+		return refuse(what, path, "is the root directory", error);
 	if (strlen(path) > PATH_BYTES_MAX) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
 			    "%s is %zu bytes long, %d are allowed", what, strlen(path),

@@ -34,6 +34,7 @@ static Cloud *connect_to(const char *uri, const struct cloud_limits *limits,
 	struct libvirt_cloud *self = g_new0(struct libvirt_cloud, 1);
 	g_autoptr(LibvirtRequest) request = NULL;
 
+	libvirt_start();
 	self->base.limits = *limits;
 	self->base.uri = g_strdup(uri);
 	self->calls = call_group_new();

@@ -16,7 +16,8 @@
  * After IO or CANCELLED a change may have been made or not, so ask.  A call that was left behind
  * may still end there: the next call on the same Cloud first waits for it, within its own
  * deadline, and fails with IO if it does not come back.  The next call also connects anew where the
- * connection broke; no change is ever sent twice.
+ * connection broke; no change is ever sent twice.  Nobody waits for what a killed process had asked
+ * of a host that hung: the host does it when it wakes.
  *
  * What was made can be told from what was found, after a SIGKILL too, if the caller writes down
  * before each making what it is about to make and that it was not there:
@@ -58,7 +59,7 @@ Cloud *cloud_connect(const char *uri, const struct cloud_limits *limits, GCancel
 void cloud_free(Cloud *cloud);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cloud, cloud_free)
 
-/* As read when connecting; borrowed, as long as the Cloud lives. */
+/* As read when connecting; borrowed, as long as the Cloud lives.  A UUID of zeros: it has none. */
 const char *cloud_uri(const Cloud *cloud);
 const char *cloud_host_uuid(const Cloud *cloud);
 const char *cloud_host_name(const Cloud *cloud);
@@ -220,9 +221,9 @@ typedef bool (*cloud_fill_fn)(uint64_t offset, void *buf, size_t len, void *user
 			      GError **error);
 
 /*
- * Write @length bytes from the volume's begin on.  NO_SPACE: the pool is full.  On success the
- * bytes are on stable storage if the file can be opened here (cloud_volume_open()), else only in
- * the care of the host.
+ * Write @length bytes from the volume's begin on.  NO_SPACE: the pool is full.  On success the last
+ * bytes that are not zero have been read back, and all are on stable storage if the file can be
+ * opened here (cloud_volume_open()), else only in the care of the host.
  */
 bool cloud_volume_upload(Cloud *cloud, const char *pool_uuid, const char *name, uint64_t length,
 			 cloud_fill_fn fill, void *userdata, GCancellable *cancellable,
@@ -268,9 +269,10 @@ typedef struct cloud_domain {
 	char *name;
 	char *uuid;
 	enum cloud_domain_state state;
-	bool persistent;  /* it is there when it is off, too */
-	GPtrArray *macs;  /* char *, lower case with colons: as it runs and as it is defined */
-	GPtrArray *paths; /* char *: files and devices of its disks, both views */
+	bool persistent; /* it is there when it is off, too */
+	GPtrArray *macs; /* char *, lower case with colons: as it runs and as it is defined */
+	/* char *: files and devices of its disks, both views; not those named by pool and volume */
+	GPtrArray *paths;
 } CloudDomain;
 
 void cloud_domain_free(CloudDomain *domain);

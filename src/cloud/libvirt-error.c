@@ -5,6 +5,7 @@
  */
 #include "cloud/libvirt-error.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static const struct {
 	{ VIR_ERR_OPERATION_INVALID, WHERRY_ERROR_BUSY },
 	{ VIR_ERR_OPERATION_TIMEOUT, WHERRY_ERROR_BUSY },
 	{ VIR_ERR_OPERATION_UNSUPPORTED, WHERRY_ERROR_UNSUPPORTED },
+	{ VIR_ERR_OVERFLOW, WHERRY_ERROR_INVALID_INPUT },
 	{ VIR_ERR_RESOURCE_BUSY, WHERRY_ERROR_BUSY },
 	{ VIR_ERR_STORAGE_VOL_EXIST, WHERRY_ERROR_EXISTS },
 	{ VIR_ERR_XML_DETAIL, WHERRY_ERROR_INVALID_INPUT },
@@ -68,6 +70,8 @@ enum wherry_error libvirt_error_code(void)
 	if (last->domain == VIR_FROM_RPC && errnum != EACCES && errnum != EPERM &&
 	    (last->code == VIR_ERR_SYSTEM_ERROR || last->code == VIR_ERR_INTERNAL_ERROR))
 		return WHERRY_ERROR_IO;
+	if (errnum == EFBIG) /* more than the pool's filesystem can have in one file */
+		return WHERRY_ERROR_UNSUPPORTED;
 	if (errnum > 0)
 		return wherry_error_code(errnum);
 	for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)

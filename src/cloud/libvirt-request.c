@@ -60,7 +60,7 @@ static void ignore_error(void *data, virErrorPtr error)
 	/* Else libvirt writes it to stderr. */
 }
 
-static void start_library(void)
+void libvirt_start(void)
 {
 	static gsize done; /* once for the process: libvirt can be started no other way */
 	g_autoptr(GError) cause = NULL;
@@ -96,11 +96,13 @@ static bool identify(virConnectPtr connection, LibvirtRequest *request, GError *
 		request->host_name = g_strdup(name);
 	}
 	capabilities = virConnectGetCapabilities(connection);
-	uuid = capabilities ? libvirt_read_host_uuid(capabilities) : NULL;
-	if (!uuid) {
+	if (!capabilities) {
 		libvirt_error(error, "asking '%s' for its capabilities", request->uri);
 		return false;
 	}
+	uuid = libvirt_read_host_uuid(capabilities);
+	if (!uuid)
+		uuid = g_strdup("00000000-0000-0000-0000-000000000000");
 	if (request->host_uuid && strcmp(request->host_uuid, uuid) != 0) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 			    "'%s' was host %s and is now host %s", request->uri, request->host_uuid,
@@ -118,7 +120,6 @@ static LibvirtLink *link_new(LibvirtRequest *request, GError **error)
 	LibvirtLink *link;
 	virConnectPtr connection;
 
-	start_library();
 	connection = virConnectOpen(request->uri);
 	if (!connection) {
 		libvirt_error(error, "cannot connect to '%s'", request->uri);

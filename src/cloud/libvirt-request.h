@@ -78,5 +78,11 @@ bool request_end(struct libvirt_cloud *cloud, LibvirtRequest **request, Call *ca
 void request_free(LibvirtRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtRequest, request_free)
 
+/*
+ * Make libvirt's client library ready, once in a process; it does not block.  In the caller's
+ * thread, since libraries below it leave things with the thread that starts them.
+ */
+void libvirt_start(void);
+
 /* Ends the connection; waits at most a second. */
 void libvirt_hang_up(struct libvirt_cloud *cloud);

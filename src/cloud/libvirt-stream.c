@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <libvirt/virterror.h>
+#include <string.h>
 
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 3 };
 
@@ -207,6 +208,30 @@ static bool work_read(virConnectPtr connection, LibvirtRequest *request, GError 
 
 /* ---- In the caller's thread ---- */
 
+/*
+ * The last bytes of an upload that are not zero.
+ *
+ * Libvirt (9.0, virsh vol-upload too) can lose the failure of its last writes without a word: it
+ * has taken all bytes, and then the disk was full.  It writes in order and stops at the first
+ * failure, into a file that reads as zero where nothing was written, so these bytes tell.
+ */
+struct tail {
+	uint64_t offset;
+	size_t len; /* bytes; 0: all was zero */
+	char bytes[4096];
+};
+
+static void note_tail(struct tail *tail, uint64_t offset, const char *data, size_t len)
+{
+	while (len > 0 && data[len - 1] == 0)
+		len--;
+	if (len == 0)
+		return;
+	tail->len = MIN(len, sizeof(tail->bytes));
+	tail->offset = offset + len - tail->len;
+	memcpy(tail->bytes, data + len - tail->len, tail->len);
+}
+
 /* One upload or read, as its caller sees it. */
 struct course {
 	Cloud *cloud;
@@ -214,6 +239,7 @@ struct course {
 	struct transfer *transfer;
 	GCancellable *cancellable;
 	uint64_t done; /* bytes */
+	struct tail tail;
 };
 
 /* The next chunk or marker; NULL: stalled (IO) or CANCELLED.  Owned. */
@@ -223,17 +249,17 @@ static struct chunk *wait_chunk(const struct course *course, GError **error)
 	const unsigned int tick_us = 50000;
 
 	for (;;) { /* until the deadline */
-		struct chunk *chunk =
-		    g_async_queue_timeout_pop(course->transfer->to_caller, tick_us);
+		struct chunk *chunk;
 
-		if (chunk)
-			return chunk;
 		if (course->cancellable && g_cancellable_is_cancelled(course->cancellable)) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
 				    "%s: cancelled after %" PRIu64 " of %" PRIu64 " bytes",
 				    course->doing, course->done, course->transfer->length);
 			return NULL;
 		}
+		chunk = g_async_queue_timeout_pop(course->transfer->to_caller, tick_us);
+		if (chunk)
+			return chunk;
 		if (g_get_monotonic_time() >= deadline) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 				    "%s: no byte got further for %.1f s, after %" PRIu64
@@ -263,6 +289,7 @@ static int fill_chunks(struct course *course, cloud_fill_fn fill, void *userdata
 			free_chunk(chunk);
 			return -1;
 		}
+		note_tail(&course->tail, course->done, chunk->data, chunk->len);
 		course->done += chunk->len;
 		g_async_queue_push(course->transfer->to_thread, chunk);
 	}
@@ -331,6 +358,53 @@ static LibvirtRequest *new_request(Cloud *cloud, const char *pool_uuid, const ch
 	return request;
 }
 
+/* Compares with the tail; what differs makes its length 0. */
+static bool compare_tail(uint64_t offset, const void *buf, size_t len, void *userdata,
+			 GError **error)
+{
+	struct tail *tail = userdata;
+
+	if (tail->len > 0 && memcmp(tail->bytes + (offset - tail->offset), buf, len) != 0)
+		tail->len = 0;
+	return true;
+}
+
+/* Why the end of an upload is not in the volume: the pool is full, or nobody knows. */
+static void explain_loss(const struct course *course, const char *pool_uuid, GError **error)
+{
+	g_autoptr(CloudPool) pool = NULL;
+	int r = cloud_pool_find_uuid(course->cloud, pool_uuid, &pool, course->cancellable, NULL);
+	bool full = r > 0 && pool->active && pool->available < CHUNK_BYTES;
+
+	if (full)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE,
+			    "%s: the pool '%s' is full, %" PRIu64 " bytes are left of %" PRIu64
+			    "; not all of %" PRIu64 " bytes have arrived",
+			    course->doing, pool->name, pool->available, pool->capacity,
+			    course->done);
+	else
+		g_set_error(
+		    error, WHERRY_ERROR, WHERRY_ERROR_IO,
+		    "%s: its host took all %" PRIu64
+		    " bytes, but the last are not in the volume; see the log of its libvirtd",
+		    course->doing, course->done);
+}
+
+static bool check_tail(const struct course *course, const char *pool_uuid, const char *name,
+		       GError **error)
+{
+	struct tail tail = course->tail;
+
+	if (tail.len == 0)
+		return true;
+	if (!libvirt_volume_read(course->cloud, pool_uuid, name, tail.offset, tail.len,
+				 compare_tail, &tail, course->cancellable, error))
+		return false;
+	if (tail.len == 0)
+		explain_loss(course, pool_uuid, error);
+	return tail.len > 0;
+}
+
 bool libvirt_volume_upload(Cloud *cloud, const char *pool_uuid, const char *name, uint64_t length,
 			   cloud_fill_fn fill, void *userdata, GCancellable *cancellable,
 			   GError **error)
@@ -349,7 +423,8 @@ bool libvirt_volume_upload(Cloud *cloud, const char *pool_uuid, const char *name
 		return false;
 	if (!finish(&course, &request, call, fill_chunks(&course, fill, userdata, error), error))
 		return false;
-	return libvirt_volume_flush(cloud, pool_uuid, name, cancellable, error);
+	return check_tail(&course, pool_uuid, name, error) &&
+	       libvirt_volume_flush(cloud, pool_uuid, name, cancellable, error);
 }
 
 bool libvirt_volume_read(Cloud *cloud, const char *pool_uuid, const char *name, uint64_t offset,
