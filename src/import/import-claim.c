@@ -8,6 +8,7 @@
 #include "import/import-job.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const char *const steps[] = {
 	"CREATE TABLE import_claim ("
@@ -98,6 +99,14 @@ static bool claim_all(Store *store, const JobContext *context, const ImportJob *
 	return transaction_commit(&transaction, error);
 }
 
+/* Hosts whose board has no UUID are told apart by how they are reached; borrowed. */
+static const char *name_host(const Cloud *cloud)
+{
+	const char *uuid = cloud_host_uuid(cloud);
+
+	return uuid[strspn(uuid, "0-")] ? uuid : cloud_uri(cloud);
+}
+
 bool import_claim_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
@@ -108,7 +117,7 @@ bool import_claim_run(JobContext *context, void *data, const void *item, GError 
 	if (!cloud)
 		return false;
 	store = open_store(job, error);
-	if (!store || !claim_all(store, context, job, cloud_host_uuid(cloud), error))
+	if (!store || !claim_all(store, context, job, name_host(cloud), error))
 		return false;
 	/* Another import may have come to its end since the plan was made. */
 	domains = cloud_domains(cloud, job_context_cancellable(context), error);

@@ -67,7 +67,7 @@ fails ()
 {
     local times=$1 task=$2 at=$3 break=$4 repair=$5 r=0 pid text attempts
     case="$task fails $times times"
-    attempts=$((times + 1))
+    attempts=$((times + 4)) # the repair may take longer than the pause
     [ "$times" -gt 0 ] || attempts=2
     text="task '$task' failed $times of $attempts times"
     "$PROGRAM" job list --state "$state" # makes the store, so that the first flush is the job's
