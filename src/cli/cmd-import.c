@@ -305,7 +305,9 @@ const struct command cmd_import = {
 	    "\n"
 	    "Examples:\n"
 	    "  wherry import /mnt/stick/wherry/server1\n"
-	    "  wherry import --name web --network eno1=lan --memory 4G --vcpus 2 --start \\\n"
-	    "      --cloud qemu+ssh://root@host/system /mnt/stick/wherry/server1",
+	    "  wherry import --network eno1=lan --memory 4G --vcpus 2 --start \\\n"
+	    "      /mnt/stick/wherry/server1\n"
+	    "  wherry import --cloud qemu+ssh://root@host/system --pool fast \\\n"
+	    "      /mnt/stick/wherry/server1",
 	.run = run_import,
 };
