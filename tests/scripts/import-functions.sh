@@ -5,6 +5,7 @@
 # (tests/lab/libvirtd), small bundles, and what is on the host before and after.
 
 PATH=$PATH:/usr/sbin:/sbin
+workdir=$PWD # of functions.sh
 
 requires [ "$(id -u)" -eq 0 ]
 requires unshare --mount --uts --pid --net --fork true
@@ -29,13 +30,12 @@ clean_up ()
 }
 trap clean_up EXIT
 
-# start_host: with the networks "default" and "lan"; sets uri and images (the pool's usual place).
+# start_host: with the networks "default" and "lan"; sets uri.
 start_host ()
 {
     uri=$("$lab" start "$labdir")
     "$lab" network "$labdir" default wbr0
     "$lab" network "$labdir" lan wbr1
-    images=$labdir/host/lib/images # in there it is /var/lib/libvirt/images
     state=$workdir/state/wherry.db
     mkdir pools # for pools of their own path
     # libvirtd makes directories of its own with the first pool, which stay.

@@ -60,8 +60,11 @@ only_ours ()
     for uuid in $(libvirt list --all --uuid); do
         libvirt dumpxml "$uuid" --inactive > vm.xml
         for file in $(xmllint --xpath '//disk/source/@*' vm.xml | grep -oE '"[^"]*"' | tr -d '"'); do
-            [[ $file == "$workdir/pools/own/"* ]] && [[ $file != *..* ]] ||
-                fail "$case: a disk at $file"
+            case $file in
+            *..*) fail "$case: a disk at $file" ;;
+            "$workdir/pools/own/"*) ;;
+            *) fail "$case: a disk at $file" ;;
+            esac
         done
         [ "$(xmllint --xpath 'count(//hostdev | //filesystem | //channel | //shmem | //rng |
             //interface[@type != "network"] | //disk[@type != "file"] | //kernel | //initrd |

@@ -87,7 +87,8 @@ drop_pool ()
         libvirt pool-undefine "$pool" > /dev/null
     done
     rm -rf "$workdir/pools/new"
-    rmdir "$images" 2>/dev/null || true
+    # In there it is /var/lib/libvirt/images.
+    rmdir "$labdir/host/lib/images" 2>/dev/null || true
 }
 
 # run_case NAME INSTANT STAYS SECOND ARG...: kill, take the bundle away unless STAYS is "stays", kill
@@ -109,17 +110,17 @@ run_case ()
     check_end "$name" "$([ "$stays" = stays ] && echo vm || echo any)"
 }
 
-# scenario TITLE NAME ARG...: one table: every instant, or, in `make test`, some of them.
+# scenario TITLE NAME new-pool|old-pool ARG...: one table: every instant, or, in `make test`, some.
 scenario ()
 {
     local name=$2 total i chosen
     scenario=$1
     shift 2
     pool_before=yes
-    [[ " $* " != *" new-pool "* ]] || pool_before=no
-    set -- "${@/#new-pool/}"
-    # shellcheck disable=SC2206 # the empty word is to go
-    set -- $*
+    if [ "$1" != old-pool ]; then
+        pool_before=no
+    fi
+    shift
     snapshot "before-$scenario"
     rm -f log
     KILL_LOG=$workdir/log LD_PRELOAD=$KILL_AT_LIBRARY "${import[@]}" "medium/wherry/$name" "$@" \
@@ -147,7 +148,7 @@ slice=$(draw)
 
 scenario bios-new-pool small new-pool
 scenario uefi-start-path secure new-pool --start --pool "$workdir/pools/new/deep"
-scenario bios-existing-pool small --pool others --start
+scenario bios-existing-pool small old-pool --pool others --start
 
 # Deaths at random instants, of the import and of the recovery that follows.
 RANDOM=$((slice % 32768))

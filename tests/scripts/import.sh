@@ -52,10 +52,10 @@ jq -e --arg uri "$uri" '.cloud == $uri and .started and .name == "secure" and .p
     and .vcpus == 1 and (.disks | length) == 1 and (.nics | length) == 3' out > /dev/null ||
     fail "$(cat out)"
 described import > docs
-printed out > printed
-diff docs printed || fail "docs/json.md and import --json differ"
+printed out > members
+diff docs members || fail "docs/json.md and import --json differ"
 grep -q "the source must be off" err || fail "no warning: $(cat err)"
-[ "$("$PROGRAM" job list --json --state "$state" | jq -r '.jobs[].state' | sort -u)" = done ] ||
+[ "$("$PROGRAM" job list --json --state "$state" | jq -r '.jobs[].state' | sort -u)" = 'done' ] ||
     fail "$("$PROGRAM" job list --state "$state")"
 
 # --- refused: each before anything is made ---
