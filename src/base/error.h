@@ -39,3 +39,6 @@ enum wherry_error {
  * It returns nothing, so that the caller writes the false, NULL or -1 that fits its own type.
  */
 void wherry_error_sys(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* The code that wherry_error_sys() gives, for who brings other words. */
+enum wherry_error wherry_error_code(int errnum);

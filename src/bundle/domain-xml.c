@@ -269,13 +269,12 @@ static unsigned int find_controller(xmlTextWriter *w, enum manifest_bus which,
 	return counts->current[which];
 }
 
-static void write_disk(xmlTextWriter *w, const struct manifest_disk *disk,
-		       const struct domain_place *place, struct counts *counts)
+static void write_disk(xmlTextWriter *w, const struct manifest_disk *disk, const char *path,
+		       struct counts *counts)
 {
 	const struct bus *bus = &buses[disk->bus];
 	unsigned int *names = &counts->names[strcmp(bus->prefix, "vd") == 0];
 	g_autofree char *target = target_name(bus->prefix, (*names)++);
-	g_autofree char *path = g_build_filename(place->image_dir, disk->image, NULL);
 	g_autofree char *wwn = choose_wwn(disk, bus);
 	unsigned int controller = bus->type ? find_controller(w, disk->bus, counts) : 0;
 
@@ -311,27 +310,32 @@ static void write_disk(xmlTextWriter *w, const struct manifest_disk *disk,
 	counts->on_bus[disk->bus]++;
 }
 
-static int by_boot_order(const void *a, const void *b)
+/* The disk of @m that is booted from as number @order; manifest_parse() holds that there is one. */
+static unsigned int find_boot_order(const Manifest *m, unsigned int order)
 {
-	const struct manifest_disk *const *left = a, *const *right = b;
-
-	return ((*left)->boot_order > (*right)->boot_order) -
-	       ((*left)->boot_order < (*right)->boot_order);
+	for (unsigned int i = 0; i < m->disks->len; i++)
+		if (((const struct manifest_disk *)g_ptr_array_index(m->disks, i))->boot_order ==
+		    order)
+			return i;
+	g_assert_not_reached();
 }
 
 static void write_disks(xmlTextWriter *w, const Manifest *m, const struct domain_place *place)
 {
-	g_autoptr(GPtrArray) sorted = g_ptr_array_new(); /* its items are borrowed */
 	struct counts counts = { 0 };
 
-	for (size_t i = 0; i < m->disks->len; i++)
-		g_ptr_array_add(sorted, g_ptr_array_index(m->disks, i));
-	g_ptr_array_sort(sorted, by_boot_order);
-	for (size_t i = 0; i < sorted->len; i++)
-		write_disk(w, g_ptr_array_index(sorted, i), place, &counts);
+	for (unsigned int order = 1; order <= m->disks->len; order++) {
+		unsigned int i = find_boot_order(m, order);
+		const struct manifest_disk *disk = g_ptr_array_index(m->disks, i);
+		g_autofree char *path = NULL;
+
+		path = place->images ? g_strdup(place->images[i])
+				     : g_build_filename(place->image_dir, disk->image, NULL);
+		write_disk(w, disk, path, &counts);
+	}
 }
 
-static void write_nic(xmlTextWriter *w, const struct manifest_nic *nic,
+static void write_nic(xmlTextWriter *w, const struct manifest_nic *nic, const char *network,
 		      const struct domain_place *place)
 {
 	bool no_pcie = strcmp(place->machine, "pc") == 0;
@@ -342,7 +346,7 @@ static void write_nic(xmlTextWriter *w, const struct manifest_nic *nic,
 	begin(w, "interface");
 	attribute(w, "type", "network");
 	element(w, "mac", "address", nic->mac);
-	element(w, "source", "network", place->network);
+	element(w, "source", "network", network);
 	element(w, "model", "type", model);
 	end(w);
 }
@@ -385,8 +389,9 @@ char *domain_xml(const Manifest *manifest, const struct domain_place *place)
 
 	begin(w, "devices");
 	write_disks(w, manifest, place);
-	for (size_t i = 0; i < manifest->nics->len; i++)
-		write_nic(w, g_ptr_array_index(manifest->nics, i), place);
+	for (unsigned int i = 0; i < manifest->nics->len; i++)
+		write_nic(w, g_ptr_array_index(manifest->nics, i),
+			  place->networks ? place->networks[i] : place->network, place);
 	write_consoles(w);
 	end(w);
 	end(w);

@@ -15,7 +15,11 @@ struct domain_place {
 	const char *machine; /* "q35" or "pc" */
 	/* Where the images lie: absolute, or "" for names alone, which libvirt's schema refuses. */
 	const char *image_dir;
+	/* In place of that: the absolute path of each disk's image, as many as there are disks. */
+	const char *const *images;
 	const char *network; /* libvirt network of every NIC */
+	/* In place of that: the network of each NIC, as many as there are NICs. */
+	const char *const *networks;
 };
 
 /*

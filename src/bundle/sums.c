@@ -7,15 +7,18 @@
  */
 #include "bundle/sums.h"
 
+#include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/le.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SUMS_MAGIC   "WHRYSUMS"
 #define SUMS_VERSION 1
@@ -24,6 +27,9 @@
 
 /* So many are written or read at a time. */
 #define BATCH 1024
+
+/* Bytes that sums_keep_leaves() reads at a time; the header is in the first. */
+#define KEEP_SIZE (UINT64_C(256) << 10)
 
 struct sums_header {
 	uint8_t magic[8];
@@ -290,6 +296,97 @@ bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GE
 		return false;
 	*ret = digest;
 	return true;
+}
+
+static int make_nameless(const char *name, GError **error)
+{
+	const char *dir = g_getenv("TMPDIR") ?: "/var/tmp"; /* /tmp may be memory */
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		wherry_error_sys(error, errno, "cannot keep '%s' in a file in '%s'", name, dir);
+	return fd;
+}
+
+/* The bytes [@at, @at + @len) of the sums file; those of @kept are of the same size already. */
+static bool keep(int kept, const char *name, uint64_t from, uint64_t at, const uint8_t *buf,
+		 size_t len, GError **error)
+{
+	size_t skip = from > at ? (size_t)MIN(from - at, len) : 0;
+
+	return len == skip || io_pwrite(kept, name, at + skip, buf + skip, len - skip, error);
+}
+
+/* The header, from a first buffer, decides where the leaves are; what is held is what is read. */
+static bool keep_header(int kept, const char *name, const uint8_t *buf, uint64_t size,
+			uint64_t *ret_leaves_at, GError **error)
+{
+	g_autoptr(SumsReader) reader = NULL;
+
+	if (ftruncate(kept, (off_t)size) < 0) {
+		wherry_error_sys(error, errno, "cannot keep '%s'", name);
+		return false;
+	}
+	if (!io_pwrite(kept, name, 0, buf, sizeof(struct sums_header), error))
+		return false;
+	reader = sums_reader_new(kept, name, error);
+	if (!reader)
+		return false;
+	*ret_leaves_at = chunks_end(reader->chunks);
+	return true;
+}
+
+static bool keep_all(int kept, int fd, const char *name, uint64_t size, struct digest *ret,
+		     GError **error)
+{
+	g_autofree uint8_t *buf = g_malloc(KEEP_SIZE);
+	g_autoptr(Digester) digester = digester_new();
+	uint64_t leaves_at = 0;
+
+	for (uint64_t at = 0; at < size; at += KEEP_SIZE) {
+		size_t len = (size_t)MIN(KEEP_SIZE, size - at);
+
+		if (!io_pread(fd, name, at, buf, len, error))
+			return false;
+		if (at == 0 && !keep_header(kept, name, buf, size, &leaves_at, error))
+			return false;
+		if (!keep(kept, name, leaves_at, at, buf, len, error))
+			return false;
+		digester_add(digester, buf, len);
+	}
+	*ret = digester_finish(digester);
+	return true;
+}
+
+int sums_keep_leaves(int fd, const char *name, uint64_t size, const struct digest *want,
+		     GError **error)
+{
+	autofd int kept = -1;
+	struct digest got;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		wherry_error_sys(error, errno, "cannot examine '%s'", name);
+		return -1;
+	}
+	if ((uint64_t)st.st_size != size || size < sizeof(struct sums_header)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+			    "'%s' has %" PRIu64 " bytes, but %" PRIu64 " were recorded", name,
+			    (uint64_t)st.st_size, size);
+		return -1;
+	}
+	kept = make_nameless(name, error);
+	if (kept < 0 || !keep_all(kept, fd, name, size, &got, error))
+		return -1;
+	if (!digest_equal(&got, want)) {
+		g_autofree char *got_hex = digest_to_hex(&got), *want_hex = digest_to_hex(want);
+
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+			    "'%s' was altered: its SHA-256 is %s, but %s was recorded", name,
+			    got_hex, want_hex);
+		return -1;
+	}
+	return g_steal_fd(&kept);
 }
 
 void sums_reader_free(SumsReader *reader)

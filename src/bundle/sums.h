@@ -65,5 +65,15 @@ int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret
  */
 bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
 
+/*
+ * Read the sums file @fd once from its first to its last byte, compare its size and digest with
+ * @size and @want, and keep its header and leaves in a file of our own without a name (in TMPDIR,
+ * else /var/tmp), open for reading and owned by the caller: the medium may answer a second read
+ * otherwise.  The chunks in it are zero, so only leaves may be asked of a SumsReader of it.
+ * -1: failed; WHERRY_ERROR_DIFFERENT: other bytes than were recorded.
+ */
+int sums_keep_leaves(int fd, const char *name, uint64_t size, const struct digest *want,
+		     GError **error);
+
 void sums_reader_free(SumsReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SumsReader, sums_reader_free)

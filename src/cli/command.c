@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What --debug may name: the log domain of each room is "wherry-" and one of these. */
-static const char *const topics[] = { "base",    "source", "map", "image", "bundle",
-				      "capture", "job",    "cli", "all" };
+static const char *const topics[] = { "base",  "source", "map", "image", "bundle", "capture",
+				      "cloud", "import", "job", "cli",   "all" };
 
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text)
 {
@@ -19,6 +19,11 @@ GOptionEntry option_flag(const char *name, char letter, int *where, const char *
 GOptionEntry option_value(const char *name, char **where, const char *text, const char *value)
 {
 	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_STRING, where, text, value };
+}
+
+GOptionEntry option_values(const char *name, char ***where, const char *text, const char *value)
+{
+	return (GOptionEntry){ name, 0, 0, G_OPTION_ARG_STRING_ARRAY, where, text, value };
 }
 
 GOptionEntry option_path(const char *name, char **where, const char *text, const char *value)
@@ -47,7 +52,7 @@ static bool set_debug(const char *list, GError **error)
 		if (!known) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
 				    "no debug topic '%s'; there are base, source, map, image, "
-				    "bundle, capture, job, cli and all",
+				    "bundle, capture, cloud, import, job, cli and all",
 				    names[i]);
 			return false;
 		}

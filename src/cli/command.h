@@ -27,11 +27,13 @@ struct command {
 /*
  * Options for the GOptionEntry table of a verb.  Functions, so that the type of @where is checked:
  * GOption stores an int, and in a bool would overwrite its neighbours.  What lands in the string of
- * option_value() or option_path() is owned by the verb; a path stays the bytes that it is, whatever
+ * option_value() or option_path(), and the list of option_values(), is owned by the verb; a path stays the bytes that it is, whatever
  * the locale says.
  */
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text);
 GOptionEntry option_value(const char *name, char **where, const char *text, const char *value);
+/* One that may be given more than once; the list ends with NULL, and is NULL if it was not. */
+GOptionEntry option_values(const char *name, char ***where, const char *text, const char *value);
 GOptionEntry option_path(const char *name, char **where, const char *text, const char *value);
 
 /* --state, for the verbs that keep or read state; jobs_open() takes what it stored. */

@@ -2,8 +2,11 @@
 /* A room that makes jobs adds its table here. */
 #include "cli/job-kinds.h"
 
+#include "import/import.h"
+
 #include <stddef.h>
 
 const struct job_kind *const job_kinds[] = {
+	&import_job_kind,
 	NULL,
 };

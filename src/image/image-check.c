@@ -9,7 +9,6 @@
 #include "image/image-check.h"
 
 #include "base/error.h"
-#include "base/io.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -57,8 +56,8 @@ static Check *check_new(const struct qcow2_image *image, GError **error)
 		wherry_error_sys(error, ENOMEM, "cannot check '%s'", image->name);
 		return NULL;
 	}
-	if (!io_pread(image->fd, image->name, image->refcount_table_offset, check->refcount_table,
-		      image->refcount_table_bytes, error))
+	if (!qcow2_image_read(image, image->refcount_table_offset, check->refcount_table,
+			      image->refcount_table_bytes, error))
 		return NULL;
 	return g_steal_pointer(&check);
 }
@@ -124,8 +123,8 @@ static bool count_guest(Check *check, GError **error)
 		if (r == 0)
 			continue;
 		if (!count(check, offset, IMAGE_CLUSTER_SIZE, true, error) ||
-		    !io_pread(image->fd, image->name, offset, check->block.l2,
-			      sizeof(check->block.l2), error) ||
+		    !qcow2_image_read(image, offset, check->block.l2, sizeof(check->block.l2),
+				      error) ||
 		    !count_l2(check, i, error))
 			return false;
 	}
@@ -169,8 +168,8 @@ static bool compare_range(Check *check, uint64_t range, GError **error)
 
 	if (offset == 0)
 		memset(check->block.refcounts, 0, sizeof(check->block.refcounts));
-	else if (!io_pread(image->fd, image->name, offset, check->block.refcounts,
-			   sizeof(check->block.refcounts), error))
+	else if (!qcow2_image_read(image, offset, check->block.refcounts,
+				   sizeof(check->block.refcounts), error))
 		return false;
 	for (uint64_t i = 0; i < QCOW2_REFCOUNTS; i++) {
 		uint64_t cluster = range * QCOW2_REFCOUNTS + i;

@@ -7,8 +7,10 @@
 #include "image/image-check.h"
 #include "image/qcow2-image.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 /* A frame of less than a cluster, the start of its first sector and the rest of its last. */
@@ -16,22 +18,60 @@
 
 struct image_reader {
 	struct qcow2_image image;
+	int fd;             /* of image_reader_new(); borrowed */
 	ZSTD_DCtx *context; /* owned */
 	uint64_t l2_index;  /* of the L2 table in l2; image.n_l1: none */
 	be64 l2[QCOW2_TABLE_ENTRIES];
 	uint8_t packed[PACKED_LENGTH_MAX];
 };
 
-ImageReader *image_reader_new(int fd, const char *name, GError **error)
+/* @reader is owned, and freed when its image is refused. */
+static ImageReader *open_image(ImageReader *made, const struct image_source *source,
+			       const char *name, GError **error)
 {
-	g_autoptr(ImageReader) reader = g_new0(ImageReader, 1);
+	g_autoptr(ImageReader) reader = made;
 
 	reader->context = ZSTD_createDCtx();
 	g_assert(reader->context);
-	if (!qcow2_image_open(&reader->image, fd, name, error))
+	if (!qcow2_image_open(&reader->image, source, name, error))
 		return NULL;
 	reader->l2_index = reader->image.n_l1;
 	return g_steal_pointer(&reader);
+}
+
+ImageReader *image_reader_new_from(const struct image_source *source, const char *name,
+				   GError **error)
+{
+	return open_image(g_new0(ImageReader, 1), source, name, error);
+}
+
+static bool read_file(void *userdata, uint64_t offset, void *buf, size_t len, GError **error)
+{
+	const ImageReader *reader = userdata;
+
+	return io_pread(reader->fd, reader->image.name, offset, buf, len, error);
+}
+
+ImageReader *image_reader_new(int fd, const char *name, GError **error)
+{
+	struct image_source source = { .read = read_file };
+	ImageReader *reader;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		wherry_error_sys(error, errno, "cannot stat '%s'", name);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "'%s' is no regular file", name);
+		return NULL;
+	}
+	reader = g_new0(ImageReader, 1);
+	reader->fd = fd;
+	source.size = (uint64_t)st.st_size;
+	source.userdata = reader;
+	return open_image(reader, &source, name, error);
 }
 
 uint64_t image_reader_virtual_size(const ImageReader *reader)
@@ -52,7 +92,7 @@ static int load_l2(ImageReader *reader, uint64_t i, GError **error)
 	if (r <= 0)
 		return r;
 	reader->l2_index = image->n_l1; /* half of it may be overwritten */
-	if (!io_pread(image->fd, image->name, offset, reader->l2, sizeof(reader->l2), error))
+	if (!qcow2_image_read(image, offset, reader->l2, sizeof(reader->l2), error))
 		return -1;
 	reader->l2_index = i;
 	return 1;
@@ -65,7 +105,7 @@ static bool read_packed(ImageReader *reader, uint64_t index, const struct qcow2_
 	size_t length, n;
 
 	g_assert(place->length <= sizeof(reader->packed));
-	if (!io_pread(image->fd, image->name, place->offset, reader->packed, place->length, error))
+	if (!qcow2_image_read(image, place->offset, reader->packed, place->length, error))
 		return false;
 	length = ZSTD_findFrameCompressedSize(reader->packed, place->length);
 	n = ZSTD_isError(length) ? length
@@ -105,7 +145,7 @@ int image_reader_cluster(ImageReader *reader, uint64_t index, void *buf, GError 
 	case QCOW2_KIND_ZERO:
 		return 0;
 	case QCOW2_KIND_PLAIN:
-		if (!io_pread(image->fd, image->name, place.offset, buf, place.length, error))
+		if (!qcow2_image_read(image, place.offset, buf, place.length, error))
 			return -1;
 		break;
 	case QCOW2_KIND_PACKED:

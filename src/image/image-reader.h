@@ -17,11 +17,23 @@
 
 typedef struct image_reader ImageReader;
 
+/* Where the bytes of an image lie, when that is no file of this machine. */
+struct image_source {
+	uint64_t size; /* bytes */
+	/* All of @len bytes at @offset, which lie within @size, or an error. */
+	bool (*read)(void *userdata, uint64_t offset, void *buf, size_t len, GError **error);
+	void *userdata; /* borrowed until image_reader_free() */
+};
+
 /*
  * @fd: a regular file open for reading, borrowed until image_reader_free().  @name is for messages.
  * Memory taken is bounded by 64 MiB whatever the header says.
  */
 ImageReader *image_reader_new(int fd, const char *name, GError **error);
+
+/* The same for any other place; @source is copied. */
+ImageReader *image_reader_new_from(const struct image_source *source, const char *name,
+				   GError **error);
 
 /* Bytes of the disk that the image holds. */
 uint64_t image_reader_virtual_size(const ImageReader *reader);

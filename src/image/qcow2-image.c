@@ -6,12 +6,10 @@
 #include "image/qcow2-image.h"
 
 #include "base/error.h"
-#include "base/io.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* The first features of a header that we refuse, in the order in which they are looked for. */
 static bool check_features(const struct qcow2_image *image, const struct qcow2_header *header,
@@ -221,7 +219,7 @@ static bool load_l1(struct qcow2_image *image, GError **error)
 		wherry_error_sys(error, ENOMEM, "cannot read '%s'", image->name);
 		return false;
 	}
-	if (!io_pread(image->fd, image->name, image->l1_offset, image->l1, image->l1_bytes, error))
+	if (!qcow2_image_read(image, image->l1_offset, image->l1, image->l1_bytes, error))
 		return false;
 	for (uint64_t i = image->n_l1; i < image->l1_bytes / sizeof(be64); i++) {
 		if (be64_get(image->l1[i]) != 0) {
@@ -234,31 +232,34 @@ static bool load_l1(struct qcow2_image *image, GError **error)
 	return true;
 }
 
-bool qcow2_image_open(struct qcow2_image *image, int fd, const char *name, GError **error)
+bool qcow2_image_read(const struct qcow2_image *image, uint64_t offset, void *buf, size_t len,
+		      GError **error)
+{
+	if (offset > image->file_size || len > image->file_size - offset) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' has %" PRIu64 " bytes, too few for %zu at %" PRIu64, image->name,
+			    image->file_size, len, offset);
+		return false;
+	}
+	return image->source.read(image->source.userdata, offset, buf, len, error);
+}
+
+bool qcow2_image_open(struct qcow2_image *image, const struct image_source *source,
+		      const char *name, GError **error)
 {
 	g_autofree uint8_t *cluster = g_malloc(IMAGE_CLUSTER_SIZE);
 	struct qcow2_header header;
-	struct stat st;
 
-	image->fd = fd;
+	image->source = *source;
 	image->name = g_strdup(name);
-	if (fstat(fd, &st) < 0) {
-		wherry_error_sys(error, errno, "cannot stat '%s'", name);
-		return false;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
-			    "'%s' is no regular file", name);
-		return false;
-	}
-	image->file_size = (uint64_t)st.st_size;
+	image->file_size = source->size;
 	if (image->file_size < IMAGE_CLUSTER_SIZE) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 			    "'%s' has %" PRIu64 " bytes, less than one cluster of an image", name,
 			    image->file_size);
 		return false;
 	}
-	if (!io_pread(fd, name, 0, cluster, IMAGE_CLUSTER_SIZE, error))
+	if (!qcow2_image_read(image, 0, cluster, IMAGE_CLUSTER_SIZE, error))
 		return false;
 
 	memcpy(&header, cluster, sizeof(header));

@@ -5,12 +5,13 @@
  */
 #pragma once
 
+#include "image/image-reader.h"
 #include "image/qcow2-format.h"
 
 struct qcow2_image {
-	int fd;     /* borrowed */
-	char *name; /* for messages; owned */
-	uint64_t file_size;
+	struct image_source source;
+	char *name;         /* for messages; owned */
+	uint64_t file_size; /* of the source */
 	uint64_t virtual_size;
 	uint64_t n_guest_clusters;
 	bool zstd; /* the compression type; else zlib, and no compressed cluster is taken */
@@ -39,7 +40,12 @@ struct qcow2_place {
 };
 
 /* Fill the zeroed @image.  On failure as on success it is to be cleared. */
-bool qcow2_image_open(struct qcow2_image *image, int fd, const char *name, GError **error);
+bool qcow2_image_open(struct qcow2_image *image, const struct image_source *source,
+		      const char *name, GError **error);
+
+/* Read exactly @len bytes at @offset; beyond the end is WHERRY_ERROR_DAMAGED. */
+bool qcow2_image_read(const struct qcow2_image *image, uint64_t offset, void *buf, size_t len,
+		      GError **error);
 
 /* 1: entry @i, below n_l1, has an L2 table at @ret_offset; 0: it has none; -1: it is damaged. */
 int qcow2_image_l1_entry(const struct qcow2_image *image, uint64_t i, uint64_t *ret_offset,

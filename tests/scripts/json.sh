@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# docs/json.md describes every member that --json prints of each verb, and none that it does not.
+# docs/json.md describes every member that --json prints of each verb, and none that it does not;
+# of import, import.sh asks that.
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
@@ -9,21 +10,6 @@ PATH=$PATH:/usr/sbin:/sbin
 
 requires jq --version
 requires sfdisk --version
-
-# described VERB: the members of its table, one a line, sorted.
-described ()
-{
-    # shellcheck disable=SC2016 # backquotes of Markdown
-    awk -v headline="## \`wherry $1 --json\`" '/^##/ { inside = $0 == headline } inside' \
-        "$SOURCE_ROOT/docs/json.md" | sed -n 's/^| `\([^`]*\)` .*/\1/p' | sort
-}
-
-# printed FILE: the same of what was printed.  The items of an array are no member.
-printed ()
-{
-    jq -r 'paths | map(if type == "number" then "[]" else "." + . end) | join("") |
-        ltrimstr(".") | select(endswith("[]") | not)' "$1" | sort -u
-}
 
 # A machine with boot entries, NICs and a disk with a volume: no array is empty.
 truncate -s 8M disk
@@ -50,4 +36,4 @@ while read -r what; do
     diff -u --label docs/json.md --label "wherry $what --json" docs program ||
         fail "docs/json.md and $what --json differ"
 done < <("$PROGRAM" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' |
-    sed 's/^job$/job list\njob show\njob recover/')
+    sed '/^import$/d; s/^job$/job list\njob show\njob recover/')

@@ -104,6 +104,33 @@ static void test_nics(void **state)
 	assert_says(manifest, &pc, "//interface[2]/model/@type", "virtio");
 }
 
+/* The places that an import chooses one by one. */
+static void test_places(void **state)
+{
+	g_autoptr(Manifest) manifest = sample_manifest();
+	struct manifest_disk *second = sample_add_disk(manifest);
+	struct manifest_nic *nic = manifest_add_nic(manifest);
+	const char *const images[] = { "/a/first", "/b/second" };
+	const char *const networks[] = { "red", "blue" };
+	struct domain_place place = q35;
+
+	nic->mac = g_strdup("52:54:00:00:00:01");
+	nic->model = g_strdup("virtio");
+	place.images = images;
+	place.networks = networks;
+	assert_says(manifest, &place, "//disk[boot/@order=1]/source/@file", "/a/first");
+	assert_says(manifest, &place, "//disk[boot/@order=2]/source/@file", "/b/second");
+	assert_says(manifest, &place,
+		    "//interface[mac/@address='52:54:00:12:34:56']/source/@network", "red");
+	assert_says(manifest, &place,
+		    "//interface[mac/@address='52:54:00:00:00:01']/source/@network", "blue");
+
+	((struct manifest_disk *)g_ptr_array_index(manifest->disks, 0))->boot_order = 2;
+	second->boot_order = 1;
+	assert_says(manifest, &place, "//disk[boot/@order=1]/source/@file", "/b/second");
+	assert_says(manifest, &place, "//disk[1]/boot/@order", "1");
+}
+
 static void test_disk(void **state)
 {
 	g_autoptr(Manifest) manifest = sample_manifest();
@@ -300,11 +327,11 @@ static void test_choose_bus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_machine),    cmocka_unit_test(test_firmware),
-		cmocka_unit_test(test_nics),       cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_serial),     cmocka_unit_test(test_wwn),
-		cmocka_unit_test(test_many_disks), cmocka_unit_test(test_mixed_disks),
-		cmocka_unit_test(test_choose_bus),
+		cmocka_unit_test(test_machine),     cmocka_unit_test(test_firmware),
+		cmocka_unit_test(test_nics),        cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_places),      cmocka_unit_test(test_serial),
+		cmocka_unit_test(test_wwn),         cmocka_unit_test(test_many_disks),
+		cmocka_unit_test(test_mixed_disks), cmocka_unit_test(test_choose_bus),
 	};
 
 	return cmocka_run_group_tests_name("domain-xml", tests, NULL, NULL);

@@ -536,6 +536,68 @@ static void test_sparse(void **state)
 	assert_ok(image_reader_check(reader, &error), error);
 }
 
+/* An image that lies elsewhere: @fail_at is the first read that fails; 0: none does. */
+struct elsewhere {
+	int fd;
+	unsigned int reads, fail_at;
+};
+
+static bool read_elsewhere(void *userdata, uint64_t offset, void *buf, size_t len, GError **error)
+{
+	struct elsewhere *place = userdata;
+
+	if (++place->reads == place->fail_at) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "read %u fails", place->reads);
+		return false;
+	}
+	return io_pread(place->fd, "elsewhere", offset, buf, len, error);
+}
+
+static void test_elsewhere(void **state)
+{
+	autofd int fd = make_image();
+	struct elsewhere place = { .fd = fd };
+	const struct image_source source = { FILE_SIZE, read_elsewhere, &place };
+	g_autoptr(ImageReader) reader = NULL;
+	g_autofree uint8_t *data = g_malloc(C);
+	g_autoptr(GError) error = NULL;
+	unsigned int reads;
+
+	reader = image_reader_new_from(&source, "far", &error);
+	assert_ok(reader, error);
+	assert_ok(image_reader_check(reader, &error), error);
+	reads = place.reads;
+	assert_int_equal(image_reader_cluster(reader, 2, data, &error), 1);
+	assert_int_equal(data[C - 1], 'c');
+
+	for (unsigned int i = 1; i <= reads; i++) {
+		g_autoptr(ImageReader) failing = NULL;
+		g_autoptr(GError) why = NULL;
+
+		place = (struct elsewhere){ .fd = fd, .fail_at = i };
+		failing = image_reader_new_from(&source, "far", &why);
+		assert_false(failing && image_reader_check(failing, &why));
+		assert_true(g_error_matches(why, WHERRY_ERROR, WHERRY_ERROR_IO));
+		assert_int_equal(place.reads, i);
+	}
+}
+
+/* It says how long it is, whatever the file behind it has: nothing is read past that. */
+static void test_elsewhere_short(void **state)
+{
+	autofd int fd = make_image();
+	struct elsewhere place = { .fd = fd };
+	struct image_source source = { 0, read_elsewhere, &place };
+
+	for (; source.size < FILE_SIZE; source.size += C / 2) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(ImageReader) reader = image_reader_new_from(&source, "far", &error);
+
+		assert_false(reader && image_reader_check(reader, &error));
+		assert_true(g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED));
+	}
+}
+
 static bool accept_image(const uint8_t *bytes, size_t len, GError **error)
 {
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
@@ -559,6 +621,7 @@ int main(void)
 		cmocka_unit_test(test_unsound),     cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_frames),      cmocka_unit_test(test_zlib),
 		cmocka_unit_test(test_far_cluster), cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_elsewhere),   cmocka_unit_test(test_elsewhere_short),
 		cmocka_unit_test(test_corpus),
 	};
 

@@ -207,6 +207,61 @@ static void test_length(void **state)
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "'disk-0.sums' ends at 63");
 }
 
+/* Leaves that are kept, whatever the file says later. */
+static void test_keep_leaves(void **state)
+{
+	autofd int fd = memfd_create("sums", MFD_CLOEXEC), kept = -1;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(SumsReader) reader = NULL;
+	g_autoptr(GArray) leaves = make_leaves();
+	g_autofree uint8_t *bytes = NULL;
+	struct digest want, got;
+	uint64_t size;
+
+	assert_ok(write_sums(fd, 1, &error), error);
+	size = (uint64_t)lseek(fd, 0, SEEK_END);
+	bytes = g_malloc(size);
+	assert_int_equal(pread(fd, bytes, size, 0), size);
+	want = digest_of(bytes, size);
+	kept = sums_keep_leaves(fd, "sums", size, &want, &error);
+	assert_ok(kept >= 0, error);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	reader = sums_reader_new(kept, "kept", &error);
+	assert_ok(reader, error);
+	assert_int_equal(sums_reader_image_size(reader), IMAGE_SIZE);
+	for (uint64_t i = 0; i < 2; i++) {
+		assert_ok(sums_reader_leaf(reader, i, &got, &error), error);
+		assert_true(digest_equal(&got, &g_array_index(leaves, struct digest, i)));
+	}
+}
+
+/* A byte of it changed, anywhere: none of it is kept. */
+static void test_keep_leaves_altered(void **state)
+{
+	autofd int fd = memfd_create("sums", MFD_CLOEXEC);
+	g_autoptr(GError) error = NULL;
+	g_autofree uint8_t *bytes = NULL;
+	struct digest want;
+	uint64_t size;
+
+	assert_ok(write_sums(fd, 1, &error), error);
+	size = (uint64_t)lseek(fd, 0, SEEK_END);
+	bytes = g_malloc(size);
+	assert_int_equal(pread(fd, bytes, size, 0), size);
+	want = digest_of(bytes, size);
+	for (uint64_t at = 64; at < size; at += 997) {
+		g_autoptr(GError) why = NULL;
+		uint8_t other = bytes[at] ^ 1;
+
+		assert_int_equal(pwrite(fd, &other, 1, (off_t)at), 1);
+		assert_int_equal(sums_keep_leaves(fd, "sums", size, &want, &why), -1);
+		assert_true(g_error_matches(why, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT));
+		assert_int_equal(pwrite(fd, bytes + at, 1, (off_t)at), 1);
+	}
+	assert_int_equal(sums_keep_leaves(fd, "sums", size - 1, &want, &error), -1);
+	assert_true(g_error_matches(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT));
+}
+
 static bool accept_sums(const uint8_t *bytes, size_t len, GError **error)
 {
 	autofd int fd = memfd_create("sums", MFD_CLOEXEC);
@@ -223,8 +278,9 @@ static void test_corpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_order_of_flushes),
-		cmocka_unit_test(test_refused),    cmocka_unit_test(test_length),
+		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_order_of_flushes),
+		cmocka_unit_test(test_refused),     cmocka_unit_test(test_length),
+		cmocka_unit_test(test_keep_leaves), cmocka_unit_test(test_keep_leaves_altered),
 		cmocka_unit_test(test_corpus),
 	};
 

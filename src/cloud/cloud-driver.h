@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a cloud must be able to do.  Each kind is a const table that cloud.c lists; to add one:
+ * write its file, list it there and in meson.build.
+ *
+ * The members mean what cloud.h says of the functions of the same names, and get arguments that
+ * cloud.c has checked.  A member may be NULL where a cloud has no such thing: the caller then gets
+ * UNSUPPORTED.
+ */
+#pragma once
+
+#include "cloud/cloud.h"
+
+/* A driver's own struct begins with it; connect() fills it but for the driver. */
+struct cloud {
+	const struct cloud_driver *driver;
+	struct cloud_limits limits;
+	char *uri;
+	char *host_uuid;
+	char *host_name;
+};
+
+struct cloud_driver {
+	const char *name;
+	/* Of the URI, up to ':' or '+'; NULL ends. */
+	const char *const *schemes;
+
+	Cloud *(*connect)(const char *uri, const struct cloud_limits *limits,
+			  GCancellable *cancellable, GError **error);
+	/* Frees the whole struct, the members above too. */
+	void (*free)(Cloud *cloud);
+
+	CloudCapacity *(*capacity)(Cloud *, GCancellable *, GError **);
+	GPtrArray *(*networks)(Cloud *, GCancellable *, GError **);
+
+	int (*directory_exists)(Cloud *, const char *pool_uuid, const char *path, GCancellable *,
+				GError **);
+	bool (*directory_create)(Cloud *, const char *pool_uuid, const char *path, GCancellable *,
+				 GError **);
+	int (*directory_delete)(Cloud *, const char *pool_uuid, const char *path, char **ret_reason,
+				GCancellable *, GError **);
+
+	GPtrArray *(*pools)(Cloud *, GCancellable *, GError **);
+	bool (*pool_define)(Cloud *, const char *uuid, const char *name, const char *path,
+			    GCancellable *, GError **);
+	/* @autostart: from now on; else it is left as it is. */
+	bool (*pool_start)(Cloud *, const char *uuid, bool autostart, GCancellable *, GError **);
+	bool (*pool_remove)(Cloud *, const char *uuid, GCancellable *, GError **);
+
+	/* @name: only this one, if it is there; NULL: all. */
+	GPtrArray *(*volumes)(Cloud *, const char *pool_uuid, const char *name, GCancellable *,
+			      GError **);
+	bool (*volume_create)(Cloud *, const char *pool_uuid, const char *name, const char *format,
+			      uint64_t capacity, GCancellable *, GError **);
+	bool (*volume_upload)(Cloud *, const char *pool_uuid, const char *name, uint64_t length,
+			      cloud_fill_fn fill, void *userdata, GCancellable *, GError **);
+	bool (*volume_read)(Cloud *, const char *pool_uuid, const char *name, uint64_t offset,
+			    uint64_t length, cloud_take_fn take, void *userdata, GCancellable *,
+			    GError **);
+	int (*volume_open)(Cloud *, const char *pool_uuid, const char *name, int *ret_fd,
+			   GCancellable *, GError **);
+	bool (*volume_delete)(Cloud *, const char *pool_uuid, const char *name, GCancellable *,
+			      GError **);
+
+	/* Only the one of this name or UUID, if it is there; both NULL: all. */
+	GPtrArray *(*domains)(Cloud *, const char *name, const char *uuid, GCancellable *,
+			      GError **);
+	bool (*domain_define)(Cloud *, const char *xml, GCancellable *, GError **);
+	bool (*domain_undefine)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*domain_start)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*domain_destroy)(Cloud *, const char *uuid, GCancellable *, GError **);
+};
+
+extern const struct cloud_driver cloud_libvirt;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Libvirt's objects that free themselves, and the parts of the driver. */
+#pragma once
+
+#include "cloud/libvirt-request.h"
+
+#include <libvirt/libvirt.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virNetwork, virNetworkFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
+
+/*
+ * Members of struct cloud_driver, by the file that has them.  They mean what cloud.h says.
+ */
+
+/* libvirt-directory.c */
+int libvirt_directory_exists(Cloud *cloud, const char *pool_uuid, const char *path,
+			     GCancellable *cancellable, GError **error);
+bool libvirt_directory_create(Cloud *cloud, const char *pool_uuid, const char *path,
+			      GCancellable *cancellable, GError **error);
+int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *path,
+			     char **ret_reason, GCancellable *cancellable, GError **error);
+
+/* libvirt-pool.c */
+GPtrArray *libvirt_pools(Cloud *cloud, GCancellable *cancellable, GError **error);
+bool libvirt_pool_define(Cloud *cloud, const char *uuid, const char *name, const char *path,
+			 GCancellable *cancellable, GError **error);
+bool libvirt_pool_start(Cloud *cloud, const char *uuid, bool autostart, GCancellable *cancellable,
+			GError **error);
+bool libvirt_pool_remove(Cloud *cloud, const char *uuid, GCancellable *cancellable, GError **error);
+
+/* libvirt-volume.c */
+GPtrArray *libvirt_volumes(Cloud *cloud, const char *pool_uuid, const char *name,
+			   GCancellable *cancellable, GError **error);
+bool libvirt_volume_create(Cloud *cloud, const char *pool_uuid, const char *name,
+			   const char *format, uint64_t capacity, GCancellable *cancellable,
+			   GError **error);
+int libvirt_volume_open(Cloud *cloud, const char *pool_uuid, const char *name, int *ret_fd,
+			GCancellable *cancellable, GError **error);
+bool libvirt_volume_delete(Cloud *cloud, const char *pool_uuid, const char *name,
+			   GCancellable *cancellable, GError **error);
+
+/* libvirt-stream.c */
+bool libvirt_volume_upload(Cloud *cloud, const char *pool_uuid, const char *name, uint64_t length,
+			   cloud_fill_fn fill, void *userdata, GCancellable *cancellable,
+			   GError **error);
+bool libvirt_volume_read(Cloud *cloud, const char *pool_uuid, const char *name, uint64_t offset,
+			 uint64_t length, cloud_take_fn take, void *userdata,
+			 GCancellable *cancellable, GError **error);
+
+/* libvirt-domain.c */
+GPtrArray *libvirt_domains(Cloud *cloud, const char *name, const char *uuid,
+			   GCancellable *cancellable, GError **error);
+bool libvirt_domain_define(Cloud *cloud, const char *xml, GCancellable *cancellable,
+			   GError **error);
+bool libvirt_domain_undefine(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			     GError **error);
+bool libvirt_domain_start(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			  GError **error);
+bool libvirt_domain_destroy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			    GError **error);
+
+/*
+ * Of libvirt-pool.c, for work in a request's thread: the pool whose target is @path, active or not.
+ * 1: in @ret (owned); 0: none; -1: failed.
+ */
+int libvirt_pool_on(virConnectPtr connection, const char *path, CloudPool **ret, GError **error);
+
+/* Of libvirt-volume.c, for work in a request's thread.  BUSY: the pool is inactive. */
+virStorageVolPtr libvirt_find_volume(virConnectPtr connection, const LibvirtRequest *request,
+				     GError **error);
+
+/*
+ * Of libvirt-volume.c: bring the volume's file to stable storage, if it can be reached from here;
+ * else leave it to its host, and succeed.
+ */
+bool libvirt_volume_flush(Cloud *cloud, const char *pool_uuid, const char *name,
+			  GCancellable *cancellable, GError **error);
+
+/* The Cloud of libvirt that @cloud is. */
+static inline struct libvirt_cloud *libvirt_cloud_of(Cloud *cloud)
+{
+	return (struct libvirt_cloud *)cloud; /* it begins with it */
+}
