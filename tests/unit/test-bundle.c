@@ -140,7 +140,7 @@ static void test_files(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
 	assert_int_equal(bundle_create_file(bundle, "disk-0.sums", &error), -1);
-	assert_error(&error, WHERRY_ERROR_IO,
+	assert_error(&error, WHERRY_ERROR_EXISTS,
 		     "cannot create './wherry/web1/disk-0.sums': File exists");
 	again = bundle_open_file(bundle, "disk-0.sums", &error);
 	assert_ok(again >= 0, error);
@@ -174,7 +174,7 @@ static void test_hostile_files(void **state)
 	assert_null(bundle_read_manifest(bundle, &error));
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "/machine.json' is a fifo");
 	assert_int_equal(bundle_create_file(bundle, "dangling", &error), -1);
-	assert_error(&error, WHERRY_ERROR_IO, "cannot create");
+	assert_error(&error, WHERRY_ERROR_EXISTS, "cannot create");
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
 		assert_int_equal(bundle_open_file(bundle, names[i], &error), -1);
