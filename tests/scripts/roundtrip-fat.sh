@@ -116,14 +116,14 @@ history_tree ()
 {
     local i dir
     for i in $(seq 120); do
-        dir=tree/d$((RANDOM % 8))/e$((RANDOM % 3))
+        dir=tree/d$((i % 8))/e$((RANDOM % 3))
         mkdir -p "$dir"
         random_size
         make_file "$dir/a file with a long name, number $i" "$size"
     done
     make_file tree/top 1500000
-    put "$1" $(ls tree)
-    for dir in $(ls tree | grep -v '^[d]0' | head -3); do forget "$1" "$dir"; done
+    put "$1" d0 d1 d2 d3 d4 d5 d6 d7 top
+    for i in 1 3 4; do forget "$1" d$i; done
     make_file tree/later 700000
     put "$1" later
 }
@@ -222,6 +222,7 @@ check_files ()
 # make_volume KIND SECTOR_SIZE HISTORY
 make_volume ()
 {
+    local at
     rm -rf volume tree mnt
     mkdir tree mnt
     format "$1" "$2"
@@ -238,9 +239,11 @@ make_volume ()
         return
     fi
     finish "$1"
-    # No kernel here mounts FAT; this is what Linux and Windows set while they do.
+    # Without a kernel that mounts FAT: this is what Linux and Windows set while they do.
     if [ "$3" = dirty ]; then
-        printf '\1' | dd of=volume bs=1 conv=notrunc status=none seek=$([ "$1" = FAT32 ] && echo 65 || echo 37)
+        at=37
+        [ "$1" != FAT32 ] || at=65
+        printf '\1' | dd of=volume bs=1 conv=notrunc status=none seek=$at
     fi
 }
 
