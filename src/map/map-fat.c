@@ -28,7 +28,6 @@
 #define FAT12_MAX_CLUSTERS 4084u
 #define FAT16_MAX_CLUSTERS 65524u
 #define FAT32_MAX_CLUSTERS 0x0ffffff5u
-#define FSINFO_UNKNOWN     0xffffffffu
 #define READ_SIZE          (256u << 10) /* of a table at a time; a multiple of 3, 2 and 4 below */
 #define TABLE_CHUNK        (READ_SIZE / 12 * 12)
 
@@ -350,8 +349,8 @@ static bool is_used(const Clusters *clusters, uint32_t i)
 }
 
 /*
- * The count of free clusters is only a hint, and one that is too large says nothing.  But one that
- * is too small says that the table may have lost some.
+ * The count of free clusters is only a hint, and one that is too large, as 0xffffffff for unknown,
+ * says nothing.  But one that is too small says that the table may have lost some.
  */
 static bool check_info(const Volume *volume, const struct fat *fat, uint32_t sector,
 		       uint32_t n_free, GError **error)
@@ -365,7 +364,7 @@ static bool check_info(const Volume *volume, const struct fat *fat, uint32_t sec
 		return false;
 	hint = le32_get(info.free_clusters);
 	if (le32_get(info.lead) != 0x41615252 || le32_get(info.structure) != 0x61417272 ||
-	    hint == FSINFO_UNKNOWN || hint >= n_free)
+	    hint >= n_free)
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 		    "FAT32 with %" PRIu32 " free clusters, but %" PRIu32 " by its table", hint,

@@ -130,6 +130,16 @@ static void test_fat32(void **state)
 	check_fat("valid-fat32", changes, G_N_ELEMENTS(changes));
 }
 
+/* A sector that is none has no count. */
+static void test_no_info(void **state)
+{
+	g_autoptr(Blkdev) disk = open_seed("map-fat", "valid-fat32", SIZE);
+
+	disk_write(disk, 512 + 488, "\0\0", 2);
+	disk_write(disk, 512, "none", 4);
+	check_map(&map_fat, disk, NULL);
+}
+
 /* Entry @i in both tables of @bits, of which the first is at @first and the second @size behind. */
 static void put_entry(Blkdev *disk, unsigned int bits, uint64_t first, uint64_t size, uint32_t i,
 		      uint32_t value)
@@ -422,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_fat12),
 		cmocka_unit_test(test_fat16),
 		cmocka_unit_test(test_fat32),
+		cmocka_unit_test(test_no_info),
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_exfat_boot),
 		cmocka_unit_test(test_exfat_regions),

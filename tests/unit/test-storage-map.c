@@ -2,6 +2,7 @@
 /* What is ambiguous is carried whole; gaps are carried by their size; swap by its signature. */
 #include "disk.h"
 
+#include "map/map-driver.h"
 #include "map/storage-map.h"
 
 #include <endian.h>
@@ -72,6 +73,34 @@ static void test_hibernated(void **state)
 	assert_non_null(strstr(volume_at(map, 0)->how, "hibernated"));
 	assert_int_equal(map->warnings->len, 1);
 	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
+}
+
+/*
+ * Swap with pages of 4 KiB, and hibernated with pages of 8 KiB: libblkid does not choose, and
+ * whoever takes it for swap sees the other.
+ */
+static void test_hibernated_beside(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+	g_autoptr(UsedMap) used = used_map_new(10 * MIB, 1000);
+	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	struct map_found found = { NULL };
+	g_autoptr(StorageMap) map_all = NULL;
+	g_autoptr(GError) error = NULL;
+	const DiskMap *map;
+
+	disk_write(disk, 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, 4086, "SWAPSPACE2", 10);
+	disk_write(disk, 8182, "ULSUSPEND", 10);
+	map = read_map(disk, &map_all);
+	assert_non_null(strstr(volume_at(map, 0)->how, "more than one kind"));
+	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
+
+	assert_ok(map_swap.map(volume, "swap", &found, &error), error);
+	assert_non_null(strstr(found.warning, "hibernated"));
+	assert_int_equal(used_map_count(used, 0, 10 * MIB), 10 * MIB);
+	g_free(found.how);
+	g_free(found.warning);
 }
 
 /* mkswap takes a size: what lies behind its last page is carried. */
@@ -259,11 +288,17 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_short_swap),
-		cmocka_unit_test(test_nested_table),  cmocka_unit_test(test_other_sector_size),
-		cmocka_unit_test(test_hybrid),        cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
-		cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_bitlocker),
+		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_nested_table),
+		cmocka_unit_test(test_other_sector_size),
+		cmocka_unit_test(test_hybrid),
+		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole),
+		cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_bitlocker),
+		cmocka_unit_test(test_hibernated_beside),
 	};
 
 	return cmocka_run_group_tests_name("storage-map", tests, NULL, NULL);
