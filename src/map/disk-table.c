@@ -24,21 +24,26 @@ Volume *disk_table_volume(Volume *disk, const struct partition *partition, GErro
  */
 static int find_gpt(const Volume *disk, uint32_t sector_size, PartitionTable **ret, GError **error)
 {
+	g_autoptr(PartitionTable) small = NULL, large = NULL;
 	g_autoptr(GError) cause = NULL;
-	int r;
+	int n_small, n_large;
 
 	if (sector_size != 0)
 		return gpt_read(disk, sector_size, ret, error);
-	r = gpt_read(disk, 512, ret, &cause);
-	if (r != 1) {
-		int other = gpt_read(disk, 4096, ret, NULL);
-
-		if (other == 1)
-			return 1;
+	n_small = gpt_read(disk, 512, &small, &cause);
+	n_large = gpt_read(disk, 4096, &large, NULL);
+	if (n_small == 1 && n_large == 1) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "two GPTs, in sectors of 512 and of 4096 bytes");
+		return -1;
 	}
-	if (r < 0)
+	if (n_small == 1 || n_large == 1) {
+		*ret = n_small == 1 ? g_steal_pointer(&small) : g_steal_pointer(&large);
+		return 1;
+	}
+	if (n_small < 0)
 		g_propagate_error(error, g_steal_pointer(&cause));
-	return r;
+	return n_small;
 }
 
 /* How many of the partitions hold something that libblkid knows. */
@@ -131,6 +136,16 @@ static bool check_not_dynamic(const PartitionTable *table, GError **error)
 	return true;
 }
 
+/* All of the disk would be a gap, and whoever uses it without partitions would lose it. */
+static bool check_not_empty(const PartitionTable *table, GError **error)
+{
+	if (table->partitions->len > 0)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+		    "a partition table (%s) with no partitions", table->kind);
+	return false;
+}
+
 static bool check_no_content(const Volume *disk, GError **error)
 {
 	g_autofree char *content = NULL;
@@ -140,7 +155,7 @@ static bool check_no_content(const Volume *disk, GError **error)
 		g_prefix_error(error, "both a partition table and ");
 	else if (known > 0)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-			    "both a partition table and %s", content);
+			    "both a partition table and %s", identify_words(content));
 	return known == 0;
 }
 
@@ -166,7 +181,7 @@ int disk_table_find(Volume *disk, enum mbr_kind mbr, uint32_t sector_size, Parti
 		table = find_mbr(disk, sector_size, error);
 	else if (!mbr_add_hybrid(table, disk, error))
 		return -1;
-	if (!table || !check_not_dynamic(table, error))
+	if (!table || !check_not_dynamic(table, error) || !check_not_empty(table, error))
 		return -1;
 	*ret = g_steal_pointer(&table);
 	return 1;

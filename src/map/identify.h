@@ -9,3 +9,6 @@
  * 1: @ret is set.  0: nothing that it knows.  -1: failed, or it sees more than one thing.
  */
 int identify(const Volume *volume, char **ret, GError **error);
+
+/* @content, libblkid's name, as people call it: "LUKS" of "crypto_LUKS".  Never NULL; borrowed. */
+const char *identify_words(const char *content);

@@ -31,6 +31,7 @@ struct map_driver {
 		    GError **error);
 };
 
+extern const struct map_driver map_exfat;
 extern const struct map_driver map_ext;
 extern const struct map_driver map_fat;
 extern const struct map_driver map_swap;

@@ -145,11 +145,14 @@ static bool read_link(PartitionTable *table, const Volume *disk, uint64_t link,
 	return true;
 }
 
-/* The chain ends: each link lies behind the one before, and there are at most PARTITION_MAX. */
+/*
+ * Logical partitions count from @first on.  The chain ends: each link lies behind the one before,
+ * and there are at most PARTITION_MAX.
+ */
 static bool read_chain(PartitionTable *table, const Volume *disk, uint64_t extended_start,
-		       GError **error)
+		       unsigned int first, GError **error)
 {
-	unsigned int number = FIRST_LOGICAL;
+	unsigned int number = first;
 	uint64_t link = extended_start, next;
 
 	for (;; link = next) {
@@ -164,7 +167,7 @@ static bool read_chain(PartitionTable *table, const Volume *disk, uint64_t exten
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 				    "the logical partitions of %s go from sector %" PRIu64
 				    " back to %" PRIu64 " after %u of them",
-				    disk->name, link, next, number - FIRST_LOGICAL);
+				    disk->name, link, next, number - first);
 			return false;
 		}
 	}
@@ -175,6 +178,7 @@ PartitionTable *mbr_read(const Volume *disk, uint32_t sector_size, GError **erro
 	g_autoptr(PartitionTable) table = partition_table_new("mbr", sector_size);
 	const struct extent first = { 0, sector_size };
 	struct mbr_sector sector;
+	unsigned int primaries;
 
 	if (!volume_read(disk, 0, &sector, sizeof(sector), error))
 		return NULL;
@@ -188,11 +192,14 @@ PartitionTable *mbr_read(const Volume *disk, uint32_t sector_size, GError **erro
 		    !add_partition(table, i + 1, disk, le32_get(entry->start_sector), entry, error))
 			return NULL;
 	}
+	primaries = table->partitions->len;
 	for (unsigned int i = 0; i < MBR_ENTRIES; i++) {
 		const struct mbr_entry *entry = &sector.entries[i];
+		unsigned int logicals = table->partitions->len - primaries;
 
 		if (!is_empty(entry) && is_extended(entry->type) &&
-		    !read_chain(table, disk, le32_get(entry->start_sector), error))
+		    !read_chain(table, disk, le32_get(entry->start_sector),
+				FIRST_LOGICAL + logicals, error))
 			return NULL;
 	}
 	return g_steal_pointer(&table);

@@ -23,6 +23,7 @@
 #define SMALL_GAP_SIZE (UINT64_C(8) << 20)
 
 static const struct map_driver *const drivers[] = {
+	&map_exfat,
 	&map_ext,
 	&map_fat,
 	&map_swap,
@@ -162,7 +163,7 @@ static bool check_no_table(const Volume *volume, const char *content, GError **e
 
 	if (mbr == MBR_TABLE || mbr == MBR_PROTECTIVE)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-			    "both a partition table and %s", content);
+			    "both a partition table and %s", identify_words(content));
 	return mbr == MBR_NONE;
 }
 
@@ -192,7 +193,7 @@ static void look_at(Storage *storage, unsigned int index)
 	driver = find_driver(info->content);
 	if (!driver) {
 		if (!add_member(storage, index))
-			carry_whole(node, info->content);
+			carry_whole(node, identify_words(info->content));
 		return;
 	}
 	if (!driver->map(node->volume, info->content, &found, &cause)) {

@@ -3,33 +3,10 @@
  * Any bytes as the start of a disk with a partition table: every partition that comes out lies on
  * the disk.  The checksums of a GPT are put right first, or nothing would be behind them.
  */
+#include "fuzz-mend.h"
 #include "fuzz-volume.h"
 
-#include "map/partition-gpt-priv.h"
 #include "map/partition-table.h"
-
-#include <string.h>
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
-}
-
-/* Of entries of the usual number and size behind the header. */
-static void mend_gpt(uint8_t *data, size_t size, size_t sector)
-{
-	uint8_t *header;
-
-	if (size < 2 * sector + 128 * 128)
-		return;
-	header = data + sector;
-	if (memcmp(header, "EFI PART", 8) != 0)
-		return;
-	put32(header + 88, gpt_crc32(data + 2 * sector, 128 * 128));
-	put32(header + 16, 0);
-	put32(header + 16, gpt_crc32(header, 92));
-}
 
 static void check(const PartitionTable *table)
 {

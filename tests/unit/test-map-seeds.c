@@ -7,6 +7,7 @@
 
 #include "map/map-driver.h"
 #include "map/partition-table.h"
+#include "map/storage-map.h"
 
 #define VOLUME_SIZE (UINT64_C(64) << 20) /* as in tests/fuzz/fuzz-volume.h */
 
@@ -17,6 +18,13 @@ static const struct {
 	{ "wrong-free-count", "by its descriptor" },
 	{ "unknown-ro-compat", "features 0x80000000 that are not known" },
 	{ "dirty", "not cleanly unmounted or has errors" },
+	{ "dirty-exfat", "not cleanly unmounted" },
+	{ "bitmap-lacks-itself", "own structures are free in its bitmap" },
+	{ "medium-failed", "reports failures of its medium" },
+	{ "two-signatures", "swap with 2 signatures" },
+	{ "other-byte-order", "of the other byte order" },
+	{ "first-version", "swap version 4294967295" },
+	{ "beyond-the-end", "of 17592186044416 bytes on a volume of 67108864" },
 	{ "logical-chain-loops", "go from sector 3 back to 3" },
 };
 
@@ -95,6 +103,11 @@ static void check_corpus(const char *corpus, const struct map_driver *driver)
 	assert_true(n_valid > 0);
 }
 
+static void test_exfat(void **state)
+{
+	check_corpus("map-exfat", &map_exfat);
+}
+
 static void test_ext(void **state)
 {
 	check_corpus("map-ext", &map_ext);
@@ -105,17 +118,68 @@ static void test_fat(void **state)
 	check_corpus("map-fat", &map_fat);
 }
 
+static void test_swap(void **state)
+{
+	check_corpus("map-swap", &map_swap);
+}
+
 static void test_partitions(void **state)
 {
 	check_corpus("partitions", NULL);
 }
 
+/* As tests/fuzz/fuzz-storage-map.c cuts a seed: the head, and the start of one disk or of two. */
+static Blkdev *open_disk(const char *data, size_t size, unsigned int i)
+{
+	static const uint32_t sector_sizes[] = { 0, 512, 4096, 0 };
+	size_t n = 1 + data[0] % 2, part = (size - 1) / n;
+	Blkdev *disk;
+
+	if (i >= n)
+		return NULL;
+	disk = disk_new(VOLUME_SIZE, sector_sizes[data[0] / 2 % 4]);
+	disk_write(disk, 0, data + 1 + i * part, part);
+	return disk;
+}
+
+/* Every volume of a valid-* is understood. */
+static void test_storage(void **state)
+{
+	g_autofree char *path =
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/storage-map", NULL);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	assert_non_null(dir);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *file = g_build_filename(path, name, NULL), *data = NULL;
+		size_t size;
+
+		assert_true(g_file_get_contents(file, &data, &size, NULL));
+		for (unsigned int i = 0; i < 2 && g_str_has_prefix(name, "valid-"); i++) {
+			g_autoptr(Blkdev) disk = open_disk(data, size, i);
+			g_autoptr(StorageMap) map = NULL;
+			const struct map_volume *volume;
+			const DiskMap *found;
+
+			if (!disk)
+				continue;
+			map = storage_map_read((const Blkdev *const *)&disk, 1);
+			found = g_ptr_array_index(map->disks, 0);
+			assert_int_equal(found->volumes->len, 1);
+			volume = g_ptr_array_index(found->volumes, 0);
+			print_message("%s: %s, %s\n", name, found->table, volume->how);
+			assert_null(strstr(volume->how, "carried whole"));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ext),
-		cmocka_unit_test(test_fat),
-		cmocka_unit_test(test_partitions),
+		cmocka_unit_test(test_exfat),      cmocka_unit_test(test_ext),
+		cmocka_unit_test(test_fat),        cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_partitions), cmocka_unit_test(test_storage),
 	};
 
 	return cmocka_run_group_tests_name("map-seeds", tests, NULL, NULL);

@@ -91,6 +91,29 @@ static void test_mbr(void **state)
 	}
 }
 
+/* A second extended partition: its logical ones are counted behind those of the first. */
+static void test_two_extended(void **state)
+{
+	static const struct entry second[] = {
+		{ 0, 2, 0, 0x05, 10000, 2000 },
+		{ 10000, 0, 0, 0x83, 8, 100 },
+	};
+	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 512);
+	g_autoptr(PartitionTable) table = NULL;
+	Volume volume = whole(disk);
+	g_autoptr(GError) error = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
+		put_entry(disk, &good[i]);
+	put_entry(disk, &second[0]);
+	put_entry(disk, &second[1]);
+	table = mbr_read(&volume, 512, &error);
+	assert_ok(table, error);
+	assert_int_equal(table->partitions->len, 4);
+	assert_int_equal(g_array_index(table->partitions, struct partition, 2).number, 6);
+	assert_int_equal(g_array_index(table->partitions, struct partition, 3).number, 7);
+}
+
 static void test_classify(void **state)
 {
 	static const struct {
@@ -302,9 +325,10 @@ static void test_gpt_checksums(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mbr),       cmocka_unit_test(test_classify),
-		cmocka_unit_test(test_hybrid),    cmocka_unit_test(test_gpt),
-		cmocka_unit_test(test_gpt_wrong), cmocka_unit_test(test_gpt_checksums),
+		cmocka_unit_test(test_mbr),          cmocka_unit_test(test_classify),
+		cmocka_unit_test(test_hybrid),       cmocka_unit_test(test_gpt),
+		cmocka_unit_test(test_gpt_wrong),    cmocka_unit_test(test_gpt_checksums),
+		cmocka_unit_test(test_two_extended),
 	};
 
 	return cmocka_run_group_tests_name("partitions", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* What is ambiguous is carried whole; gaps are carried by their size; swap by its signature. */
 #include "disk.h"
 
+#include "map/map-driver.h"
 #include "map/storage-map.h"
 
 #include <endian.h>
@@ -74,6 +75,34 @@ static void test_hibernated(void **state)
 	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 }
 
+/*
+ * Swap with pages of 4 KiB, and hibernated with pages of 8 KiB: libblkid does not choose, and
+ * whoever takes it for swap sees the other.
+ */
+static void test_hibernated_beside(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+	g_autoptr(UsedMap) used = used_map_new(10 * MIB, 1000);
+	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	struct map_found found = { NULL };
+	g_autoptr(StorageMap) map_all = NULL;
+	g_autoptr(GError) error = NULL;
+	const DiskMap *map;
+
+	disk_write(disk, 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, 4086, "SWAPSPACE2", 10);
+	disk_write(disk, 8182, "ULSUSPEND", 10);
+	map = read_map(disk, &map_all);
+	assert_non_null(strstr(volume_at(map, 0)->how, "more than one kind"));
+	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
+
+	assert_ok(map_swap.map(volume, "swap", &found, &error), error);
+	assert_non_null(strstr(found.warning, "hibernated"));
+	assert_int_equal(used_map_count(used, 0, 10 * MIB), 10 * MIB);
+	g_free(found.how);
+	g_free(found.warning);
+}
+
 /* mkswap takes a size: what lies behind its last page is carried. */
 static void test_short_swap(void **state)
 {
@@ -116,9 +145,9 @@ static void test_carried_whole(void **state)
 		{ "protective MBR alone", 0xee, 0, "", 0, "a protective MBR without a GPT" },
 		{ "a partition of nothing", 0x83, 0, "", 0, "carried whole: no known content" },
 		{ "a dynamic disk", 0x42, 0, "", 0, "a Windows dynamic disk" },
-		{ "LUKS", 0, 0, "LUKS\xba\xbe\0\1", 8, "carried whole: crypto_LUKS" },
+		{ "LUKS", 0, 0, "LUKS\xba\xbe\0\1", 8, "carried whole: LUKS" },
 		{ "a table, and swap all over", 0x83, 4086, "S1SUSPEND", 10,
-		  "both a partition table and swsuspend" },
+		  "both a partition table and swap that holds a hibernated system" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -136,6 +165,23 @@ static void test_carried_whole(void **state)
 			fail_msg("how: '%s'", volume_at(map, 0)->how);
 		assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 	}
+}
+
+static void test_bitlocker(void **state)
+{
+	static const uint8_t guid[] = { 0x3b, 0xd6, 0x67, 0x49, 0x29, 0x2e, 0xd8, 0x4a,
+					0x83, 0x99, 0xf6, 0xa3, 0x39, 0xe3, 0xd0, 0x01 };
+	g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
+	g_autoptr(StorageMap) map_all = NULL;
+	const DiskMap *map;
+
+	disk_write(disk, 0, "\xeb\x58\x90-FVE-FS-", 11);
+	disk_write(disk, 160, guid, sizeof(guid));
+	disk_write(disk, 176, "\0\0\1", 3); /* its metadata at 64 KiB */
+	disk_write(disk, 65536, "-FVE-FS-\0\0\2\0", 12);
+	map = read_map(disk, &map_all);
+	assert_string_equal(volume_at(map, 0)->how, "carried whole: BitLocker");
+	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 }
 
 /* The disk of a VM in a partition: a table, and what was there before it. */
@@ -242,11 +288,17 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),          cmocka_unit_test(test_short_swap),
-		cmocka_unit_test(test_nested_table),  cmocka_unit_test(test_other_sector_size),
-		cmocka_unit_test(test_hybrid),        cmocka_unit_test(test_hibernated),
-		cmocka_unit_test(test_carried_whole), cmocka_unit_test(test_unknown_sector_size),
+		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_short_swap),
+		cmocka_unit_test(test_nested_table),
+		cmocka_unit_test(test_other_sector_size),
+		cmocka_unit_test(test_hybrid),
+		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_carried_whole),
+		cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_bitlocker),
+		cmocka_unit_test(test_hibernated_beside),
 	};
 
 	return cmocka_run_group_tests_name("storage-map", tests, NULL, NULL);
