@@ -192,11 +192,11 @@ meanwhile 5 "what task 'volume 1' made" virStreamSend:2 "kill -KILL $lab_pid"
 "$PROGRAM" job recover --state "$state" > out 2> err || [ $? -eq 4 ] || fail "$(cat err)"
 unchanged before
 
-# Cancelled by Ctrl-C, by another process, by time.
-for how in "kill -INT \$PPID" "$PROGRAM job cancel --state $state \$($PROGRAM job list --json \
+# Cancelled by a signal (system() of RUN ignores SIGINT), by another process, by time.
+for how in "kill -TERM \$PPID;" "$PROGRAM job cancel --state $state \$($PROGRAM job list --json \
     --state $state | jq '.jobs[-1].id') > /dev/null 2>&1 &"; do
     r=0
-    RUN_AT=virStreamSend:3 RUN="$how sleep 1" LD_PRELOAD=$KILL_AT_LIBRARY "${command[@]}" > out \
+    RUN_AT=virStreamSend:3 RUN="$how sleep 5" LD_PRELOAD=$KILL_AT_LIBRARY "${command[@]}" > out \
         2> err < /dev/null || r=$?
     [ $r -eq 130 ] || [ $r -eq 4 ] || fail "cancelled: exit status $r: $(cat err)"
     unchanged before
