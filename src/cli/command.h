@@ -27,8 +27,8 @@ struct command {
 /*
  * Options for the GOptionEntry table of a verb.  Functions, so that the type of @where is checked:
  * GOption stores an int, and in a bool would overwrite its neighbours.  What lands in the string of
- * option_value() or option_path(), and the list of option_values(), is owned by the verb; a path stays the bytes that it is, whatever
- * the locale says.
+ * option_value() or option_path(), and the list of option_values(), is owned by the verb; a path
+ * stays the bytes that it is, whatever the locale says.
  */
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text);
 GOptionEntry option_value(const char *name, char **where, const char *text, const char *value);
