@@ -110,12 +110,15 @@ static bool none_left(const void *data)
 bool call_group_wait(CallGroup *group, const char *doing, int64_t deadline,
 		     GCancellable *cancellable, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&group->lock);
+	bool ok;
 
 	if (is_cancelled(cancellable, doing, error))
 		return false;
-	return wait_for(group, &group->changed, none_left, group, doing,
-			"an earlier call has not come back", deadline, cancellable, error);
+	g_mutex_lock(&group->lock);
+	ok = wait_for(group, &group->changed, none_left, group, doing,
+		      "an earlier call has not come back", deadline, cancellable, error);
+	g_mutex_unlock(&group->lock);
+	return ok;
 }
 
 static void *run_thread(void *data)

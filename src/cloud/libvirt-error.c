@@ -108,7 +108,8 @@ static char *one_line(const char *message)
 	return line;
 }
 
-static void set_error(GError **error, enum wherry_error code, const char *format, va_list ap)
+static void G_GNUC_PRINTF(3, 0)
+    set_error(GError **error, enum wherry_error code, const char *format, va_list ap)
 {
 	g_autofree char *doing = g_strdup_vprintf(format, ap), *line = one_line(last_message());
 

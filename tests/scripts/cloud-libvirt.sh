@@ -308,7 +308,7 @@ background ()
 {
     local out=$1
     shift
-    rm -f to
+    rm -f to "$out" "$out.err"
     mkfifo to
     "$@" < to > "$out" 2> "$out.err" &
     job=$!
@@ -319,7 +319,7 @@ background ()
 says ()
 {
     for _ in {1..600}; do
-        ! grep -qF -- "$2" "$1" || return 0
+        ! grep -qsF -- "$2" "$1" || return 0
         sleep 0.1
     done
     fail "it did not come to say '$2': $(cat "$1" "$1.err")"
@@ -343,7 +343,8 @@ test_interrupted ()
     says out half
     sleep 1.5
     echo >&9
-    ends_with "CANCELLED: "
+    ends_with "cancelled after 16777216 of 31457280 bytes"
+    grep -q "^CANCELLED: " out.err
     cloud volume-delete $uuid disk
 
     # A host that hangs in the middle.
@@ -354,7 +355,7 @@ test_interrupted ()
     start=$SECONDS
     echo >&9
     ends_with "IO: "
-    [ $((SECONDS - start)) -lt 20 ] || fail "it took $((SECONDS - start)) s"
+    [ $((SECONDS - start)) -lt 40 ] || fail "it took $((SECONDS - start)) s"
     kill -CONT "$("$lab" pid "$workdir/a")"
     cloud volume-delete $uuid disk
 
@@ -366,7 +367,7 @@ test_interrupted ()
     echo >&9
     ends_with "IO: "
     fails_with "IO: " cloud volume-delete $uuid disk
-    "$lab" start "$workdir/a" > /dev/null
+    "$lab" start "$workdir/a" > /dev/null 9>&-
     cloud volume-delete $uuid disk
     [ ! -e "$base/disk" ] || fail "the volume is there"
     gives "active	auto" field 5,6 cloud pool new # by its autostart
@@ -378,11 +379,11 @@ test_dead ()
     local start=$SECONDS
     kill -STOP "$("$lab" pid "$workdir/a")"
     fails_with "IO: " "$CLOUD_TOOL" --call-ms 1000 "$uri" pools
-    [ $((SECONDS - start)) -lt 15 ] || fail "it took $((SECONDS - start)) s"
+    [ $((SECONDS - start)) -lt 30 ] || fail "it took $((SECONDS - start)) s"
     kill -CONT "$("$lab" pid "$workdir/a")"
 
     # One Cloud: it hangs after it has connected; the next call is all right, over a new connection.
-    background out "$CLOUD_TOOL" --call-ms 3000 --twice "$uri" pools
+    background out "$CLOUD_TOOL" --call-ms 8000 --twice "$uri" pools
     says out again
     kill -STOP "$("$lab" pid "$workdir/a")"
     echo >&9
@@ -392,7 +393,7 @@ test_dead ()
     background out "$CLOUD_TOOL" --twice "$uri" directory-exists $uuid "$workdir/pools"
     says out again
     kill -KILL "$("$lab" pid "$workdir/a")"
-    "$lab" start "$workdir/a" > /dev/null
+    "$lab" start "$workdir/a" > /dev/null 9>&-
     echo >&9
     exec 9>&-
     wait "$job" || fail "no new connection: $(cat out.err)"
@@ -403,7 +404,7 @@ test_dead ()
     fails_with "IO: " "$CLOUD_TOOL" "qemu+unix:///system?socket=$workdir/nix" host
     fails_with "IO: " "$CLOUD_TOOL" qemu+tcp://127.0.0.1:1/system host
     fails_with "UNSUPPORTED: " "$CLOUD_TOOL" xen:///system host
-    "$lab" start "$workdir/a" > /dev/null
+    "$lab" start "$workdir/a" > /dev/null 9>&-
 }
 
 test_domains ()
