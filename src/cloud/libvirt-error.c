@@ -80,9 +80,9 @@ enum wherry_error libvirt_error_code(void)
 	return WHERRY_ERROR_IO;
 }
 
-bool libvirt_error_is_momentary(void)
+bool libvirt_error_is_momentary(const GError *error)
 {
-	const char *message = last_message();
+	const char *message = error->message;
 
 	return strstr(message, "has asynchronous jobs running") ||
 	       strstr(message, "is still in use") || strstr(message, "is still being allocated");

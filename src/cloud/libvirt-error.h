@@ -23,10 +23,11 @@ enum wherry_error libvirt_error_code(void);
 int libvirt_error_errno(void);
 
 /*
- * Whether the last call was refused, and so did nothing, because the host is still at work on
- * something short: the look at a pool after an upload into it, say.
+ * Whether @error, which came from libvirt, says that a call was refused, and so did nothing,
+ * because the host is still at work on something short: a look at the pool after an upload, say. It
+ * is not asked of the last call, since freeing an object of libvirt forgets that.
  */
-bool libvirt_error_is_momentary(void);
+bool libvirt_error_is_momentary(const GError *error);
 
 /* Whether the last failed call was refused because a pool or VM of that name, UUID or path is
  * there. */

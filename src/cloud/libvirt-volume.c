@@ -174,7 +174,7 @@ static bool work_create(virConnectPtr connection, LibvirtRequest *request, GErro
 	if (volume)
 		return true;
 	/* The pool is active, so this says that there is a file of which libvirt knows nothing. */
-	if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID && !libvirt_error_is_momentary())
+	if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID)
 		libvirt_error_as(error, WHERRY_ERROR_EXISTS, "%s", request->doing);
 	else
 		libvirt_error(error, "%s", request->doing);

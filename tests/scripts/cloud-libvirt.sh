@@ -333,6 +333,32 @@ ends_with ()
     grep -F -- "$1" out.err > /dev/null || fail "no '$1' in: $(cat out.err)"
 }
 
+# While it copies a volume libvirt refuses to list the others, to stop the pool and more.
+test_busy_pool ()
+{
+    local base=$workdir/pools/new copy seen=no
+    new_pool "$base"
+    openssl rand -out "$base/dense" 400000000
+    libvirt pool-refresh new
+    for _ in 1 2 3; do
+        libvirt vol-clone dense copy --pool new > /dev/null &
+        copy=$!
+        while [ $seen = no ] && kill -0 $copy 2> /dev/null; do
+            libvirt pool-refresh new 2> refused || seen=yes
+        done
+        if [ $seen = yes ]; then
+            grep -F 'asynchronous jobs' refused > /dev/null || fail "$(cat refused)"
+            cloud volumes $uuid > /dev/null
+        fi
+        wait $copy
+        libvirt vol-delete copy --pool new
+        [ $seen = no ] || break
+    done
+    [ $seen = yes ] || fail "the pool was never busy"
+    cloud volume-delete $uuid dense
+    cloud pool-remove $uuid
+}
+
 test_interrupted ()
 {
     local base=$workdir/pools/new start
@@ -473,7 +499,7 @@ test_two_hosts ()
     gives host-a field 2 cloud host
 }
 
-for name in host directories pools volumes no_space interrupted dead domains two_hosts; do
+for name in host directories pools volumes busy_pool no_space interrupted dead domains two_hosts; do
     begin=$SECONDS
     "test_$name"
     echo "$name: $((SECONDS - begin)) s"

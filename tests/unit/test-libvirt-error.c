@@ -111,19 +111,26 @@ static void test_words(void **state)
 	assert_error(&error, WHERRY_ERROR_IO, "doing it: libvirt gives no reason");
 }
 
+static bool is_momentary(int code, const char *message)
+{
+	g_autoptr(GError) error = NULL;
+
+	set_last(code, 18, -1, message);
+	libvirt_error(&error, "doing it");
+	forget_last();
+	return libvirt_error_is_momentary(error);
+}
+
 static void test_questions(void **state)
 {
-	set_last(1, 18, -1, "internal error: pool 'p' has asynchronous jobs running.");
-	assert_true(libvirt_error_is_momentary());
-	set_last(55, 18, -1, "Requested operation is not valid: volume 'v' is still in use.");
-	assert_true(libvirt_error_is_momentary());
-	set_last(55, 18, -1, "Requested operation is not valid: storage pool 'p' is not active");
-	assert_false(libvirt_error_is_momentary());
+	assert_true(is_momentary(1, "internal error: pool 'p' has asynchronous jobs running."));
+	assert_true(is_momentary(55, "Requested operation is not valid: volume 'v' is still in "
+				     "use."));
+	assert_false(is_momentary(55, "Requested operation is not valid: storage pool 'p' is not "
+				      "active"));
 	assert_false(libvirt_error_is_clash());
 	set_last(9, 18, -1, "operation failed: Storage source conflict with pool: 'p'");
 	assert_true(libvirt_error_is_clash());
-	forget_last();
-	assert_false(libvirt_error_is_momentary());
 }
 
 static int tear_down(void **state)
