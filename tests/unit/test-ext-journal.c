@@ -308,9 +308,9 @@ static void put_story(struct maker *m)
 
 	put_writes(m, first, G_N_ELEMENTS(first));
 	put_commit(m);
-	put_revoke(m, 10); /* for good */
-	put_revoke(m, 25); /* but it is written again */
 	put_revoke(m, 35);
+	put_revoke(m, 25);      /* but it is written again */
+	put_revoke(m, 10);      /* for good */
 	put_write(m, 35, 0x21); /* which the record in its own transaction is about, too */
 	put_write(m, 20, 0x22);
 	put_commit(m);
@@ -368,6 +368,44 @@ static void test_escape(void **state)
 		check_replay(&m, &write, 1);
 		stop(&m);
 	}
+}
+
+/* Four bytes that lie in two reads. */
+static void test_escape_in_parts(void **state)
+{
+	static const uint8_t magic[] = { 0xc0, 0x3b, 0x39, 0x98 };
+	const struct write write = { 11, 0x55, JBD2_TAG_ESCAPE };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ExtReplay) r = NULL;
+	uint8_t part[8];
+	struct maker m;
+
+	start(&m, find_format("plain"), 1, 1);
+	put_writes(&m, &write, 1);
+	put_commit(&m);
+	r = replay(&m, &error);
+	assert_ok(r, error);
+	for (unsigned int i = 0; i < 4; i++) { /* the journal is long enough to be the volume */
+		assert_ok(ext_replay_read(r, m.journal, 11 * BLOCK + i, part, 2, &error), error);
+		assert_int_equal(part[0], magic[i]);
+		assert_int_equal(part[1], i < 3 ? magic[i + 1] : 0x55);
+		assert_ok(ext_replay_read(r, m.journal, 11 * BLOCK - 1, part, i + 1, &error),
+			  error);
+		assert_memory_equal(part + 1, magic, i);
+	}
+	stop(&m);
+}
+
+/* A superblock of version 1 ends before them. */
+static void test_no_features(void **state)
+{
+	struct maker m;
+
+	start(&m, find_format("version 1"), 1, 5);
+	put_story(&m);
+	m.sb.compat = m.sb.incompat = m.sb.ro_compat = be32_make(UINT32_MAX);
+	check_replay(&m, story, G_N_ELEMENTS(story));
+	stop(&m);
 }
 
 static void test_empty(void **state)
@@ -519,6 +557,7 @@ static const struct {
 	{ "csum v3", IN_DESCRIPTOR, 900, "transaction 5 has a wrong checksum" },
 	{ "csum v3", IN_DATA, 900, "transaction 5 has data with a wrong checksum before block 4" },
 	{ "csum v3", IN_COMMIT, 900, "transaction 5 has a wrong checksum before block 5" },
+	{ "csum v3, asynchronous", IN_DESCRIPTOR, 900, "transaction 5 has a wrong checksum" },
 	{ "csum v2, 64bit", IN_REVOKE, 900, "transaction 5 has a wrong checksum" },
 	{ "csum v2, 64bit", IN_DESCRIPTOR, 900, "transaction 5 has a wrong checksum" },
 	{ "csum v2, 64bit", IN_DATA, 900, "data with a wrong checksum" },
@@ -676,6 +715,8 @@ int main(void)
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_escape_in_parts),
+		cmocka_unit_test(test_no_features),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_stale),
