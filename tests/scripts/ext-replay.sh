@@ -18,7 +18,7 @@ truncate -s 8M probe
 mke2fs -q -F -t ext4 probe
 requires mount -o loop probe mnt
 umount mnt
-trap 'umount mnt 2> /dev/null || true; rm -rf "$workdir"' EXIT
+trap 'fsfreeze -u mnt 2> /dev/null || true; umount mnt 2> /dev/null || true; rm -rf "$workdir"' EXIT
 
 head -c 3M /dev/urandom > noise
 
@@ -44,6 +44,7 @@ ext4-meta_bg; -t ext4 -b 1024 -O meta_bg,^resize_inode -J size=1;;;64
 ext4-orphans; -t ext4 -b 4096 -O orphan_file,metadata_csum_seed -J size=4;;orphan;128
 ext4-quiet; -t ext4 -b 4096 -J size=4;;quiet;64
 ext4-idle; -t ext4 -b 4096 -J size=4;;idle;64
+ext4-frozen; -t ext4 -b 4096 -J size=4;;frozen;128
 '
 
 # in_use IMAGE: the blocks, a range on each line.  A range of free clusters is printed by the first
@@ -88,7 +89,7 @@ be_busy ()
         printf '\xc0\x3b\x39\x98' | dd bs=1 seek=$((i * 1024)) conv=notrunc status=none of=mnt/magic
     done
     rm mnt/old/1?
-    if [ "$1" = orphan ]; then
+    if [ "$1" = orphan ] || [ "$1" = frozen ]; then
         exec 9> mnt/orphan
         for ((i = 0; i < 1000; i++)); do
             dd if=noise bs=1k count=1 oflag=seek_bytes seek=$((i * 16384)) conv=notrunc \
@@ -122,7 +123,9 @@ cut_power ()
 
     mount -o "$options" disk mnt
     be_busy "$4"
+    [ "$4" != frozen ] || fsfreeze -f mnt # as a snapshot of LVM does: orphans, but no log
     cp --sparse=always disk before
+    [ "$4" != frozen ] || fsfreeze -u mnt
     exec 9>&-
     umount mnt
 }
@@ -143,7 +146,16 @@ check ()
 {
     local how stale size
     how=$("$PROGRAM" inspect --json before | jq -r '.disks[-1].map.volumes[0].how')
-    [[ $how == "ext"[34]", journal replayed" ]] || fail "$1: $how"
+    case $1 in
+    *-frozen)
+        [ "$how" = "ext4, clean" ] || fail "$1: $how"
+        dumpe2fs -h before 2> /dev/null | grep "^First orphan inode:" > /dev/null ||
+            fail "$1: no orphan"
+        ;;
+    *)
+        [[ $how == "ext"[34]", journal replayed" ]] || fail "$1: $how"
+        ;;
+    esac
     cp --sparse=always before after
     debugfs -w -R jr after > debugfs.log 2>&1 || fail "$1: $(cat debugfs.log)"
     in_use before > used-before
@@ -179,7 +191,7 @@ check ()
             # the boot block, the end, and what the replay writes though it is free by then
             exit lost_before + lost_after > 0 || extra > 64 + length(map) / 50
         }' map used-before used-after) || fail "$1: the map is wrong"
-    [ "$1" = ext4-quiet ] || [ "$1" = ext4-idle ] || [ "$stale" -gt 100 ] || fail "$1: nothing was in the journal"
+    [[ $1 == *-quiet || $1 == *-idle || $1 == *-frozen ]] || [ "$stale" -gt 100 ] || fail "$1: nothing was in the journal"
 }
 
 # The kernel has not written checksums of version 2 for long.  A transaction, one that revokes a
