@@ -1,431 +1,293 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ext2, ext3 and ext4 that were cleanly unmounted: the block bitmaps, read by libext2fs group by
- * group, through an io_manager that knows no way to write.
+ * ext2, ext3 and ext4, cleanly unmounted or with a journal to be replayed.
  *
- * The layout is that of the kernel's Documentation/filesystems/ext4/.  libext2fs refuses unknown
- * features and wrong checksums; that the bitmap of every group agrees with the count in its
- * descriptor is checked here, for a bitmap that lies is the one thing that would lose data.
+ * Bytes are carried as they lie, so that the guest's kernel replays.  It needs the journal, what
+ * the replay writes, and what is in use afterwards; orphans it deletes only then, so what they hold
+ * is in use by the bitmaps, too.  What is in use only before the replay is added for safety: with
+ * it, those who do not replay see what they saw on the source.
+ *
+ * The layout is that of the kernel's Documentation/filesystems/ext4/.
  */
 #include "map/map-driver.h"
 
 #include "base/error.h"
+#include "map/ext-bitmap.h"
+#include "map/ext-io.h"
+#include "map/ext-journal.h"
 
-#include <ext2fs/ext2fs.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <sys/stat.h>
 
-/* More group descriptors than this are no filesystem that anybody made. */
-#define MAX_DESCRIPTOR_BYTES (UINT64_C(64) << 20)
-
-typedef struct struct_ext2_filsys ExtFilesystem;
-
-static void ext_filesystem_free(ExtFilesystem *fs)
-{
-	if (fs)
-		ext2fs_free(fs);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExtFilesystem, ext_filesystem_free)
-
-static errcode_t io_open_volume(const char *name, int flags, io_channel *ret);
-
-static errcode_t io_close(io_channel channel)
-{
-	g_free(channel);
-	return 0;
-}
-
-static errcode_t io_set_block_size(io_channel channel, int size)
-{
-	channel->block_size = size;
-	return 0;
-}
-
-/* A negative @count is a number of bytes. */
-static errcode_t io_read_64(io_channel channel, unsigned long long block, int count, void *data)
-{
-	const Volume *volume = channel->private_data;
-	size_t len = count < 0 ? (size_t)-count : (size_t)count * (size_t)channel->block_size;
-	g_autoptr(GError) cause = NULL;
-	uint64_t offset;
-
-	if (__builtin_mul_overflow(block, (unsigned int)channel->block_size, &offset))
-		return EXT2_ET_SHORT_READ;
-	if (!volume_read(volume, offset, data, len, &cause)) {
-		g_debug("%s: %s, as libext2fs will say in its words", volume->name, cause->message);
-		return EXT2_ET_SHORT_READ;
-	}
-	return 0;
-}
-
-static errcode_t io_read(io_channel channel, unsigned long block, int count, void *data)
-{
-	return io_read_64(channel, block, count, data);
-}
-
-static errcode_t io_refuse_write_64(io_channel channel, unsigned long long block, int count,
-				    const void *data)
-{
-	return EXT2_ET_RO_FILSYS;
-}
-
-static errcode_t io_refuse_write(io_channel channel, unsigned long block, int count,
-				 const void *data)
-{
-	return EXT2_ET_RO_FILSYS;
-}
-
-static errcode_t io_flush_nothing(io_channel channel)
-{
-	return 0;
-}
-
-static struct struct_io_manager volume_io = {
-	.magic = EXT2_ET_MAGIC_IO_MANAGER,
-	.name = "wherry volume",
-	.open = io_open_volume,
-	.close = io_close,
-	.set_blksize = io_set_block_size,
-	.read_blk = io_read,
-	.write_blk = io_refuse_write,
-	.flush = io_flush_nothing,
-	.read_blk64 = io_read_64,
-	.write_blk64 = io_refuse_write_64,
-};
-
-/* libext2fs hands a name through and nothing else, so the name is the address of the volume. */
-static errcode_t io_open_volume(const char *name, int flags, io_channel *ret)
-{
-	io_channel channel = g_new0(struct struct_io_channel, 1);
-	void *volume;
-
-	if (sscanf(name, "%p", &volume) != 1) {
-		g_free(channel);
-		return EXT2_ET_BAD_DEVICE_NAME;
-	}
-	channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
-	channel->manager = &volume_io;
-	channel->block_size = 1024;
-	channel->refcount = 1;
-	channel->private_data = volume;
-	*ret = channel;
-	return 0;
-}
-
-static void set_error(GError **error, errcode_t code, const char *what)
-{
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED, "ext filesystem %s: %s", what,
-		    error_message(code));
-}
+/* A journal in more parts than this, or with more indirect blocks, was made by nobody. */
+#define MAX_RUNS  65536
+#define MAX_READS (UINT64_C(1) << 20)
 
 /*
- * The superblock's own words on size, before libext2fs allocates by them.  Descriptors are counted
- * by its smallest conceivable group, so a wrong number cannot make them many.
- */
-static bool check_sizes(const Volume *volume, GError **error)
-{
-	struct ext2_super_block sb;
-	uint64_t blocks, bytes, groups, per_group;
-	uint32_t log_size;
-
-	if (!volume_read(volume, SUPERBLOCK_OFFSET, &sb, sizeof(sb), error))
-		return false;
-	log_size = GUINT32_FROM_LE(sb.s_log_block_size);
-	blocks = GUINT32_FROM_LE(sb.s_blocks_count);
-	if (GUINT32_FROM_LE(sb.s_feature_incompat) & EXT4_FEATURE_INCOMPAT_64BIT)
-		blocks |= (uint64_t)GUINT32_FROM_LE(sb.s_blocks_count_hi) << 32;
-	if (log_size > EXT2_MAX_BLOCK_LOG_SIZE - EXT2_MIN_BLOCK_LOG_SIZE ||
-	    __builtin_mul_overflow(blocks, UINT64_C(1024) << log_size, &bytes) ||
-	    bytes > volume->size) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "ext filesystem of %" PRIu64 " blocks of 2^%" PRIu32
-			    " KiB on a volume of %" PRIu64 " bytes",
-			    blocks, log_size, volume->size);
-		return false;
-	}
-
-	per_group = GUINT32_FROM_LE(sb.s_blocks_per_group);
-	groups = per_group ? blocks / per_group : UINT64_MAX;
-	if (groups > MAX_DESCRIPTOR_BYTES / EXT2_MIN_DESC_SIZE_64BIT) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "ext filesystem of %" PRIu64 " blocks in groups of %" PRIu64, blocks,
-			    per_group);
-		return false;
-	}
-	return true;
-}
-
-/*
- * libext2fs looks at the read-only compatible features only when it may write.  But what must not
- * be written by those who do not know it may mean other bitmaps, too, as bigalloc does.
+ * libext2fs looks at the others only when it may write.  But what must not be written by those who
+ * do not know it may mean other bitmaps, as bigalloc does, and fast commits are called compatible.
  */
 static bool check_features(const ExtFilesystem *fs, GError **error)
 {
-	uint32_t unknown = fs->super->s_feature_ro_compat & ~EXT2_LIB_FEATURE_RO_COMPAT_SUPP;
+	const struct ext2_super_block *sb = fs->super;
+	uint32_t unknown = sb->s_feature_ro_compat & ~EXT2_LIB_FEATURE_RO_COMPAT_SUPP;
+	const char *kind = "read-only compatible";
 
-	if (unknown == 0)
+	if (unknown == 0) {
+		unknown = sb->s_feature_compat & ~(uint32_t)EXT2_LIB_FEATURE_COMPAT_SUPP;
+		kind = "compatible";
+	}
+	if (unknown != 0) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "ext filesystem with %s features 0x%" PRIx32 " that are not known",
+			    kind, unknown);
+		return false;
+	}
+	if (!ext2fs_has_feature_fast_commit(fs->super))
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-		    "ext filesystem with read-only compatible features 0x%" PRIx32
-		    " that are not known",
-		    unknown);
+		    "ext filesystem with fast commits, which cannot be replayed here");
 	return false;
 }
 
-/* What makes the bitmaps on disk something else than the truth. */
-static bool check_clean(const ExtFilesystem *fs, GError **error)
+/* What makes the bitmaps something else than the truth, also once the journal is replayed. */
+static bool check_state(const ExtFilesystem *fs, GError **error)
 {
 	const struct ext2_super_block *sb = fs->super;
+	const bool has_journal = ext2fs_has_feature_journal(fs->super);
 	const char *why = NULL;
 
-	if (sb->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER)
-		why = "its journal must be replayed";
-	else if (sb->s_state & EXT2_ERROR_FS)
+	if (sb->s_state & EXT2_ERROR_FS)
 		why = "it has errors";
 	else if (!(sb->s_state & EXT2_VALID_FS))
 		why = "it was not cleanly unmounted";
-	else if (sb->s_last_orphan != 0 ||
-		 sb->s_feature_ro_compat & EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT)
-		why = "it has orphans";
+	else if (ext2fs_has_feature_journal_needs_recovery(fs->super) && !has_journal)
+		why = "its journal must be replayed, but it has none";
+	else if (!has_journal &&
+		 (sb->s_last_orphan != 0 || ext2fs_has_feature_orphan_present(fs->super)))
+		why = "it has orphans, but no journal";
 	if (!why)
 		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED, "ext filesystem, and %s", why);
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+		    "ext filesystem, and %s (state 0x%x)", why, sb->s_state);
 	return false;
 }
 
-/* One bit for each cluster of a group, as on the disk. */
-struct group_bitmap {
-	uint8_t *bits;  /* a block of them; owned */
-	blk64_t first;  /* the first block of the group ... */
-	blk64_t last;   /* ... and its last */
-	uint32_t count; /* of clusters */
+/* Where the journal lies, as it is found block by block. */
+struct search {
+	uint64_t n_blocks; /* that there should be */
+	uint64_t n_found;
+	GArray *runs; /* of struct extent; in the order of the journal */
+	GError *error;
 };
 
-static bool get_bit(const struct group_bitmap *bitmap, uint32_t i)
+static int find_block(ExtFilesystem *fs, blk64_t *block, e2_blkcnt_t i, blk64_t ref_block,
+		      int ref_offset, void *private_data)
 {
-	return bitmap->bits[i / 8] & 1u << i % 8;
-}
+	struct search *search = private_data;
+	struct extent run = { *block * fs->blocksize, fs->blocksize }, *last = NULL;
 
-/* Mark [@start, @start + @count) as in use, as far as it lies in the group. */
-static void set_blocks(const ExtFilesystem *fs, struct group_bitmap *bitmap, blk64_t start,
-		       blk64_t count)
-{
-	for (blk64_t block = start; block < start + count; block++) {
-		uint32_t i;
-
-		if (block < bitmap->first || block > bitmap->last)
-			continue;
-		i = (uint32_t)((block - bitmap->first) >> fs->cluster_ratio_bits);
-		bitmap->bits[i / 8] |= (uint8_t)(1u << i % 8);
+	if (i < 0 || (uint64_t)i >= search->n_blocks)
+		return BLOCK_ABORT; /* behind its end */
+	if ((uint64_t)i != search->n_found || *block >= ext2fs_blocks_count(fs->super) ||
+	    search->runs->len >= MAX_RUNS) {
+		g_set_error(&search->error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem whose journal, in %u parts, has block %" PRIu64
+			    " at %" PRIu64 " where %" PRIu64 " should follow",
+			    search->runs->len, (uint64_t)i, (uint64_t)*block, search->n_found);
+		return BLOCK_ABORT;
 	}
+	search->n_found++;
+	if (search->runs->len > 0)
+		last = &g_array_index(search->runs, struct extent, search->runs->len - 1);
+	if (last && last->offset + last->length == run.offset)
+		last->length += run.length;
+	else
+		g_array_append_val(search->runs, run);
+	return 0;
 }
 
-/* Where the superblock and the descriptors of a group lie; 0: not in this group. */
-struct group_head {
-	blk64_t super, old, new;
-	bool has_super;
-	blk64_t n_old;
-};
-
-static struct group_head find_head(ExtFilesystem *fs, dgrp_t group)
+static bool read_journal_inode(ExtFilesystem *fs, struct ext2_inode *ret, GError **error)
 {
-	struct group_head head;
-	blk_t n_all;
-
-	(void)ext2fs_super_and_bgd_loc2(fs, group, &head.super, &head.old, &head.new,
-					&n_all); /* always 0 */
-	head.has_super = head.super != 0 || group == 0;
-	head.n_old = head.old ? n_all - head.has_super - (head.new != 0) : 0;
-	return head;
-}
-
-/* A group that nothing was ever allocated in has no bitmap on the disk, only its structures. */
-static void make_bitmap(ExtFilesystem *fs, dgrp_t group, struct group_bitmap *bitmap)
-{
-	struct group_head head = find_head(fs, group);
-
-	memset(bitmap->bits, 0, fs->blocksize);
-	set_blocks(fs, bitmap, head.super, head.has_super);
-	set_blocks(fs, bitmap, head.new, head.new != 0);
-	set_blocks(fs, bitmap, head.old, head.n_old);
-	set_blocks(fs, bitmap, ext2fs_block_bitmap_loc(fs, group), 1);
-	set_blocks(fs, bitmap, ext2fs_inode_bitmap_loc(fs, group), 1);
-	set_blocks(fs, bitmap, ext2fs_inode_table_loc(fs, group), fs->inode_blocks_per_group);
-}
-
-/*
- * The bitmap of one group.  Not all of them by ext2fs_read_block_bitmap(): those of 16 TiB take
- * 512 MiB of memory.
- */
-static bool read_bitmap(ExtFilesystem *fs, dgrp_t group, struct group_bitmap *bitmap,
-			GError **error)
-{
-	blk64_t where = ext2fs_block_bitmap_loc(fs, group);
-	uint32_t clusters = fs->super->s_clusters_per_group;
+	const struct ext2_super_block *sb = fs->super;
 	errcode_t code;
 
-	bitmap->first = ext2fs_group_first_block2(fs, group);
-	bitmap->last = ext2fs_group_last_block2(fs, group);
-	bitmap->count = (uint32_t)((bitmap->last - bitmap->first) >> fs->cluster_ratio_bits) + 1;
-	if (where == 0 || bitmap->count > clusters || clusters / 8 > fs->blocksize) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "ext filesystem with %" PRIu32
-			    " clusters in group %u, and its bitmap in block %" PRIu64,
-			    bitmap->count, group, (uint64_t)where);
+	if (sb->s_journal_inum == 0 || sb->s_journal_dev != 0) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "ext filesystem with an external journal (on device 0x%x, inode %u)",
+			    sb->s_journal_dev, sb->s_journal_inum);
 		return false;
 	}
-	if (ext2fs_has_group_desc_csum(fs) &&
-	    ext2fs_bg_flags_test(fs, group, EXT2_BG_BLOCK_UNINIT)) {
-		make_bitmap(fs, group, bitmap);
+	code = ext2fs_read_inode(fs, sb->s_journal_inum, ret);
+	if (code) {
+		ext_set_error(error, code, "whose journal inode cannot be read");
+		return false;
+	}
+	if (ret->i_links_count != 0 && S_ISREG(ret->i_mode))
 		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "ext filesystem whose journal, inode %u, has mode 0%o and %u links",
+		    sb->s_journal_inum, ret->i_mode, ret->i_links_count);
+	return false;
+}
+
+/* What it returns is of struct extent: the bytes of the volume that are the journal. */
+static GArray *find_journal(ExtFilesystem *fs, struct ext_source *source, GError **error)
+{
+	g_autoptr(GArray) runs = g_array_new(false, false, sizeof(struct extent));
+	struct search search = { .runs = runs };
+	struct ext2_inode inode;
+	errcode_t code;
+
+	if (!read_journal_inode(fs, &inode, error))
+		return NULL;
+	search.n_blocks = EXT2_I_SIZE(&inode) / fs->blocksize;
+	source->n_reads_left = MAX_READS;
+	code = ext2fs_block_iterate3(fs, fs->super->s_journal_inum,
+				     BLOCK_FLAG_DATA_ONLY | BLOCK_FLAG_READ_ONLY, NULL, find_block,
+				     &search);
+	source->n_reads_left = UINT64_MAX;
+	if (!search.error && code)
+		ext_set_error(&search.error, code, "whose journal cannot be found");
+	if (search.error) {
+		g_propagate_error(error, search.error);
+		return NULL;
 	}
-	code = io_channel_read_blk64(fs->io, where, 1, bitmap->bits);
-	if (!code &&
-	    !ext2fs_block_bitmap_csum_verify(fs, group, (char *)bitmap->bits, (int)(clusters / 8)))
-		code = EXT2_ET_BLOCK_BITMAP_CSUM_INVALID;
-	if (code)
-		set_error(error, code, "whose block bitmaps cannot be read");
-	return code == 0;
+	return g_steal_pointer(&runs);
 }
 
-/* The first cluster from @i on that is not as @i is; the count of clusters when there is none. */
-static uint32_t find_end(const struct group_bitmap *bitmap, uint32_t i)
+static Volume *new_journal(const Volume *volume, const GArray *runs, GError **error)
 {
-	const bool is_used = get_bit(bitmap, i);
-	const uint8_t same = is_used ? 0xff : 0;
+	g_autofree char *name = g_strdup_printf("the journal of %s", volume->name);
+	g_autoptr(Volume) journal = volume_new(name);
 
-	while (i < bitmap->count && get_bit(bitmap, i) == is_used) {
-		i++;
-		while (i % 8 == 0 && i + 8 <= bitmap->count && bitmap->bits[i / 8] == same)
-			i += 8;
+	for (unsigned int i = 0; i < runs->len; i++) {
+		const struct extent *run = &g_array_index(runs, struct extent, i);
+
+		if (!volume_add_linear(journal, run->length,
+				       (struct volume_place){ volume, run->offset }, error))
+			return NULL;
 	}
-	return i;
+	return g_steal_pointer(&journal);
 }
 
-/* Add the used blocks of a group and count its free clusters. */
-static uint32_t add_used(const ExtFilesystem *fs, const struct group_bitmap *bitmap,
-			 const Volume *volume)
+/* What a journal may change, and what none does. */
+static bool check_same(const ExtFilesystem *before, const ExtFilesystem *after, GError **error)
 {
-	uint32_t n_free = 0, end;
+	const struct ext2_super_block *a = before->super, *b = after->super;
 
-	for (uint32_t i = 0; i < bitmap->count; i = end) { /* ends: @end is behind @i */
-		blk64_t from = bitmap->first + ((blk64_t)i << fs->cluster_ratio_bits), to;
-
-		end = find_end(bitmap, i);
-		to =
-		    MIN(bitmap->first + ((blk64_t)end << fs->cluster_ratio_bits), bitmap->last + 1);
-		if (get_bit(bitmap, i))
-			volume_use(volume, from * fs->blocksize, (to - from) * fs->blocksize);
-		else
-			n_free += end - i;
-	}
-	return n_free;
+	if (before->blocksize == after->blocksize &&
+	    before->cluster_ratio_bits == after->cluster_ratio_bits &&
+	    before->group_desc_count <= after->group_desc_count &&
+	    a->s_first_data_block == b->s_first_data_block &&
+	    a->s_blocks_per_group == b->s_blocks_per_group &&
+	    a->s_inodes_per_group == b->s_inodes_per_group && a->s_inode_size == b->s_inode_size &&
+	    a->s_journal_inum == b->s_journal_inum)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "ext filesystem of %u groups of %u blocks, in whose journal it has %u of %u",
+		    before->group_desc_count, a->s_blocks_per_group, after->group_desc_count,
+		    b->s_blocks_per_group);
+	return false;
 }
 
-static bool walk_bitmaps(ExtFilesystem *fs, const Volume *volume, GError **error)
+/* A bitmap that gives the journal away cannot be believed, nor a replay that writes over it. */
+static bool check_journal(const GArray *runs, const ExtReplay *replay, const Volume *volume,
+			  GError **error)
 {
-	g_autofree uint8_t *bits = g_malloc(fs->blocksize);
-	struct group_bitmap bitmap = { .bits = bits };
+	for (unsigned int i = 0; i < runs->len; i++) {
+		const struct extent *run = &g_array_index(runs, struct extent, i);
 
-	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
-		uint32_t n_free, want = ext2fs_bg_free_blocks_count(fs, i);
-
-		if (!ext2fs_group_desc_csum_verify(fs, i)) {
-			g_set_error(
-			    error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "ext filesystem whose descriptor of group %u has a wrong checksum", i);
-			return false;
-		}
-		if (!read_bitmap(fs, i, &bitmap, error))
-			return false;
-		n_free = add_used(fs, &bitmap, volume);
-		if (n_free != want) {
-			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-				    "ext filesystem with %" PRIu32
-				    " clusters free in group %u by its bitmap, and %" PRIu32
-				    " by its descriptor",
-				    n_free, i, want);
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Whether blocks [@first, @first + @count) are in the map. */
-static bool all_in_use(const ExtFilesystem *fs, const Volume *volume, blk64_t first, blk64_t count)
-{
-	uint64_t bytes = count * fs->blocksize;
-
-	return volume_count_used(volume, first * fs->blocksize, bytes) == bytes;
-}
-
-/* A bitmap that gives the filesystem's own structures away cannot be believed in the rest. */
-static bool check_structures(ExtFilesystem *fs, const Volume *volume, GError **error)
-{
-	for (dgrp_t i = 0; i < fs->group_desc_count; i++) {
-		struct group_head head = find_head(fs, i);
-
-		if (all_in_use(fs, volume, head.super, head.has_super) &&
-		    all_in_use(fs, volume, head.new, head.new != 0) &&
-		    all_in_use(fs, volume, head.old, head.n_old) &&
-		    all_in_use(fs, volume, ext2fs_block_bitmap_loc(fs, i), 1) &&
-		    all_in_use(fs, volume, ext2fs_inode_bitmap_loc(fs, i), 1) &&
-		    all_in_use(fs, volume, ext2fs_inode_table_loc(fs, i),
-			       fs->inode_blocks_per_group))
+		if (volume_count_used(volume, run->offset, run->length) == run->length &&
+		    !block_table_has(replay->blocks, run->offset / replay->block_size,
+				     run->length / replay->block_size))
 			continue;
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "ext filesystem whose block bitmap says that structures of group %u "
-			    "are free",
-			    i);
+			    "ext filesystem whose journal, %" PRIu64 " bytes of it at %" PRIu64
+			    ", is free by the block bitmap, or written over by itself",
+			    run->length, run->offset);
 		return false;
 	}
 	return true;
 }
 
-/* By itself the library prints what it finds to stderr. */
-static void G_GNUC_PRINTF(3, 0)
-    hear_library(const char *who, long code, const char *format, va_list ap)
+/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what is behind the last. */
+static void use_ends(const ExtFilesystem *fs, const Volume *volume)
 {
-	g_autofree char *text = g_strdup_vprintf(format, ap);
+	uint64_t end = ext2fs_blocks_count(fs->super) * fs->blocksize;
 
-	g_debug("libext2fs: %s", text);
+	volume_use(volume, 0, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
+	volume_use(volume, end, volume->size - end);
+}
+
+/* @disk: the filesystem as it lies on @volume. */
+static bool map_replayed(ExtFilesystem *disk, const ExtReplay *replay, const Volume *volume,
+			 GError **error)
+{
+	struct ext_source source = { volume, replay, UINT64_MAX };
+	g_autoptr(ExtFilesystem) fs = ext_open(&source, error);
+	const struct block_entry *entry;
+
+	if (!fs) {
+		g_prefix_error(error, "after the replay of its journal: ");
+		return false;
+	}
+	if (!check_features(fs, error) || !check_state(fs, error) || !check_same(disk, fs, error) ||
+	    !ext_bitmap_use(fs, volume, error) ||
+	    !ext_bitmap_use_before(disk, fs, replay, volume, error))
+		return false;
+	for (unsigned int i = 0; (entry = block_table_nth(replay->blocks, i)); i++)
+		volume_use(volume, entry->block * fs->blocksize, fs->blocksize);
+	use_ends(fs, volume);
+	return true;
+}
+
+static bool map_with_journal(ExtFilesystem *fs, struct ext_source *source, GError **error)
+{
+	const Volume *volume = source->volume;
+	g_autoptr(GArray) runs = find_journal(fs, source, error);
+	g_autoptr(Volume) journal = runs ? new_journal(volume, runs, error) : NULL;
+	g_autoptr(ExtReplay) replay = NULL;
+
+	if (!journal)
+		return false;
+	replay = ext_replay_new(journal, fs->blocksize, volume->size / fs->blocksize, error);
+	if (!replay)
+		return false;
+	if (ext2fs_has_feature_journal_needs_recovery(fs->super)) {
+		if (!map_replayed(fs, replay, volume, error))
+			return false;
+	} else if (!replay->is_empty) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "ext filesystem that says that its journal is empty, but there are "
+			    "%u blocks in it",
+			    replay->blocks->entries->len);
+		return false;
+	} else if (!ext_bitmap_use(fs, volume, error)) {
+		return false;
+	}
+	return check_journal(runs, replay, volume, error);
 }
 
 static bool ext_map(const Volume *volume, const char *content, struct map_found *ret,
 		    GError **error)
 {
-	g_autofree char *name = g_strdup_printf("%p", (const void *)volume);
-	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP;
-	g_autoptr(ExtFilesystem) fs = NULL;
-	uint64_t end;
-	errcode_t code;
+	struct ext_source source = { volume, NULL, UINT64_MAX };
+	g_autoptr(ExtFilesystem) fs = ext_open(&source, error);
+	const char *how = "clean";
 
-	initialize_ext2_error_table();
-	(void)set_com_err_hook(hear_library);
-	if (!check_sizes(volume, error))
+	if (!fs || !check_features(fs, error) || !check_state(fs, error))
 		return false;
-	code = ext2fs_open(name, flags, 0, 0, &volume_io, &fs);
-	if (code) {
-		set_error(error, code, "that cannot be opened");
+	if (!ext2fs_has_feature_journal(fs->super)) {
+		if (!ext_bitmap_use(fs, volume, error))
+			return false;
+	} else if (!map_with_journal(fs, &source, error)) {
 		return false;
 	}
-	if (!check_features(fs, error) || !check_clean(fs, error))
-		return false;
-	fs->default_bitmap_type = EXT2FS_BMAP64_RBTREE; /* what it holds counts, not the size */
-	code = ext2fs_check_desc(fs);
-	if (code) {
-		set_error(error, code, "whose group descriptors are damaged");
-		return false;
-	}
-	if (!walk_bitmaps(fs, volume, error) || !check_structures(fs, volume, error))
-		return false;
-
-	/* No bitmap speaks of the boot block of 1 KiB blocks, nor of what is behind the last. */
-	end = ext2fs_blocks_count(fs->super) * fs->blocksize;
-	volume_use(volume, 0, (uint64_t)fs->super->s_first_data_block * fs->blocksize);
-	volume_use(volume, end, volume->size - end);
-	ret->how = g_strdup_printf("%s, clean", content);
+	use_ends(fs, volume);
+	if (ext2fs_has_feature_journal_needs_recovery(fs->super))
+		how = "journal replayed";
+	ret->how = g_strdup_printf("%s, %s", content, how);
 	return true;
 }
 

@@ -137,7 +137,7 @@ bool volume_add_mirrored(Volume *volume, uint64_t length, const struct volume_pl
 	return add_segment(volume, segment, length, places, error);
 }
 
-Volume *volume_new_part(const char *name, Volume *below, uint64_t offset, uint64_t size,
+Volume *volume_new_part(const char *name, const Volume *below, uint64_t offset, uint64_t size,
 			GError **error)
 {
 	g_autoptr(Volume) volume = volume_new(name);

@@ -31,7 +31,7 @@ typedef struct {
 
 /* Where a part of a volume lies: at @offset of @volume, which is borrowed and must live on. */
 struct volume_place {
-	Volume *volume;
+	const Volume *volume;
 	uint64_t offset; /* bytes */
 };
 
@@ -54,7 +54,7 @@ bool volume_add_mirrored(Volume *volume, uint64_t length, const struct volume_pl
 /* All of them fail with WHERRY_ERROR_DAMAGED when the place lies beyond the end of its volume. */
 
 /* A part of another: a partition. */
-Volume *volume_new_part(const char *name, Volume *below, uint64_t offset, uint64_t size,
+Volume *volume_new_part(const char *name, const Volume *below, uint64_t offset, uint64_t size,
 			GError **error);
 
 /* Read @len bytes at @offset of the volume.  Beyond its end is WHERRY_ERROR_DAMAGED. */

@@ -2,6 +2,8 @@
 /*
  * map-tool mask DISK OUT [DISK OUT...]: write to each OUT, a new sparse file, the bytes of its DISK
  * that the map of them all names.  What a capture carries must be this and nothing else.
+ *
+ * map-tool list DISK: the extents of the map, "OFFSET LENGTH" in bytes on a line each.
  */
 #include "base/autofd.h"
 #include "base/error.h"
@@ -10,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,15 +60,38 @@ static bool mask(char **args, unsigned int n_disks, GError **error)
 	return true;
 }
 
+static bool list(const char *path, GError **error)
+{
+	g_autoptr(Blkdev) disk = blkdev_open(path, error);
+	const Blkdev *disks[] = { disk };
+	g_autoptr(StorageMap) map = NULL;
+	const DiskMap *found;
+	struct extent e;
+
+	if (!disk)
+		return false;
+	map = storage_map_read(disks, 1);
+	found = g_ptr_array_index(map->disks, 0);
+	for (uint64_t at = 0; used_map_next(found->used, at, &e); at = e.offset + e.length)
+		printf("%" PRIu64 " %" PRIu64 "\n", e.offset, e.length);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
+	bool ok;
 
-	if (argc < 4 || argc % 2 != 0 || strcmp(argv[1], "mask") != 0) {
-		fprintf(stderr, "usage: map-tool mask DISK OUT [DISK OUT...]\n");
+	if (argc >= 4 && argc % 2 == 0 && strcmp(argv[1], "mask") == 0) {
+		ok = mask(argv + 2, (unsigned int)argc / 2 - 1, &error);
+	} else if (argc == 3 && strcmp(argv[1], "list") == 0) {
+		ok = list(argv[2], &error);
+	} else {
+		fprintf(stderr, "usage: map-tool mask DISK OUT [DISK OUT...]\n"
+				"       map-tool list DISK\n");
 		return 2;
 	}
-	if (!mask(argv + 2, (unsigned int)argc / 2 - 1, &error)) {
+	if (!ok) {
 		fprintf(stderr, "map-tool: %s\n", error->message);
 		return 1;
 	}

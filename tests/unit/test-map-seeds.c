@@ -5,6 +5,7 @@
  */
 #include "disk.h"
 
+#include "map/ext-journal.h"
 #include "map/map-driver.h"
 #include "map/partition-table.h"
 #include "map/storage-map.h"
@@ -17,6 +18,25 @@ static const struct {
 	{ "not-cleanly-unmounted", "not cleanly unmounted" },
 	{ "wrong-free-count", "by its descriptor" },
 	{ "unknown-ro-compat", "features 0x80000000 that are not known" },
+	{ "unknown-compat", "compatible features 0x40000000 that are not known" },
+	{ "error-flag", "it has errors (state 0x3)" },
+	{ "error-flag-in-the-log", "it has errors (state 0x3)" },
+	{ "external-journal", "an external journal (on device 0x801, inode 8)" },
+	{ "flag-but-no-journal", "its journal must be replayed, but it has none" },
+	{ "journal-is-a-directory", "journal, inode 8, has mode 040755 and 1 links" },
+	{ "journal-too-short", "ext journal of 512000 bytes with 1024 blocks" },
+	{ "journal-with-a-hole", "in 0 parts, has block 1 at 40 where 0 should follow" },
+	{ "log-but-no-flag", "its journal is empty, but there are 9 blocks in it" },
+	{ "log-writes-over-journal", "is free by the block bitmap, or written over by itself" },
+	{ "orphans-but-no-journal", "it has orphans, but no journal" },
+	{ "other-groups-in-the-log", "1 groups of 8192 blocks, in whose journal it has 1 of 4096" },
+	{ "wrong-free-count-in-the-log", "1443 clusters free in group 0 by its bitmap" },
+	{ "log-writes-behind-the-end", "writes block 70000 of 65536" },
+	{ "writes-behind-the-end", "writes block 60000 of 50000" },
+	{ "fast-commit", "with fast commits" },
+	{ "unknown-incompat", "features 0x0, 0x400, 0x0" },
+	{ "aborted", "aborted with error -5" },
+	{ "log-without-end", "log of 63 blocks has no end" },
 	{ "dirty", "not cleanly unmounted or has errors" },
 	{ "dirty-exfat", "not cleanly unmounted" },
 	{ "bitmap-lacks-itself", "own structures are free in its bitmap" },
@@ -55,11 +75,14 @@ static void check(const char *name, bool ok, GError **error)
 	fail_msg("%s: not the words expected", name);
 }
 
-static bool read_volume(const struct map_driver *driver, const Volume *volume, GError **error)
+static bool read_volume(const struct map_driver *driver, const Volume *volume, const char *name,
+			GError **error)
 {
 	struct map_found found = { NULL };
 	bool ok = driver->map(volume, driver->contents[0], &found, error);
 
+	if (ok && g_str_has_prefix(name, "valid-dirty-"))
+		assert_string_equal(found.how, "ext2, journal replayed");
 	g_free(found.how);
 	g_free(found.warning);
 	return ok;
@@ -76,8 +99,18 @@ static bool read_table(const Volume *volume, const char *name, GError **error)
 	return table != NULL;
 }
 
-/* @driver NULL: partition tables. */
-static void check_corpus(const char *corpus, const struct map_driver *driver)
+static bool read_ext_journal(const Volume *volume, const char *name, GError **error)
+{
+	g_autoptr(ExtReplay) replay = ext_replay_new(volume, 1024, 50000, error);
+
+	if (replay)
+		assert_int_not_equal(replay->blocks->entries->len, 0);
+	return replay != NULL;
+}
+
+/* @driver NULL: what @read reads. */
+static void check_corpus(const char *corpus, const struct map_driver *driver,
+			 bool (*read)(const Volume *volume, const char *name, GError **error))
 {
 	g_autofree char *path =
 	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus", corpus, NULL);
@@ -96,7 +129,7 @@ static void check_corpus(const char *corpus, const struct map_driver *driver)
 		if (g_str_has_prefix(name, "crash-"))
 			continue; /* found by a fuzzer: whatever comes out, it must not crash */
 		ok =
-		    driver ? read_volume(driver, volume, &error) : read_table(volume, name, &error);
+		    driver ? read_volume(driver, volume, name, &error) : read(volume, name, &error);
 		check(name, ok, &error);
 		n_valid += ok;
 	}
@@ -105,27 +138,32 @@ static void check_corpus(const char *corpus, const struct map_driver *driver)
 
 static void test_exfat(void **state)
 {
-	check_corpus("map-exfat", &map_exfat);
+	check_corpus("map-exfat", &map_exfat, NULL);
 }
 
 static void test_ext(void **state)
 {
-	check_corpus("map-ext", &map_ext);
+	check_corpus("map-ext", &map_ext, NULL);
+}
+
+static void test_ext_journal(void **state)
+{
+	check_corpus("map-ext-journal", NULL, read_ext_journal);
 }
 
 static void test_fat(void **state)
 {
-	check_corpus("map-fat", &map_fat);
+	check_corpus("map-fat", &map_fat, NULL);
 }
 
 static void test_swap(void **state)
 {
-	check_corpus("map-swap", &map_swap);
+	check_corpus("map-swap", &map_swap, NULL);
 }
 
 static void test_partitions(void **state)
 {
-	check_corpus("partitions", NULL);
+	check_corpus("partitions", NULL, read_table);
 }
 
 /* As tests/fuzz/fuzz-storage-map.c cuts a seed: the head, and the start of one disk or of two. */
@@ -177,9 +215,10 @@ static void test_storage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exfat),      cmocka_unit_test(test_ext),
-		cmocka_unit_test(test_fat),        cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_partitions), cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_exfat),       cmocka_unit_test(test_ext),
+		cmocka_unit_test(test_ext_journal), cmocka_unit_test(test_fat),
+		cmocka_unit_test(test_swap),        cmocka_unit_test(test_partitions),
+		cmocka_unit_test(test_storage),
 	};
 
 	return cmocka_run_group_tests_name("map-seeds", tests, NULL, NULL);
