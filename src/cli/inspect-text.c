@@ -188,11 +188,11 @@ static void print_layers(const StorageMap *map)
 {
 	for (unsigned int i = 0; i < map->volumes->len; i++) {
 		const struct map_volume *volume = g_ptr_array_index(map->volumes, i);
-		g_autofree char *size = units_bytes(volume->size),
-				*used = units_bytes(volume->used);
+		g_autofree char *size = units_bytes(volume->size);
+		g_autofree char *used = units_bytes(volume->used);
 
-		printf("%-9s %s: %s, %s in use, %s\n", volume->layer, volume->name, size, used,
-		       volume->how);
+		printf("%-9s %-20s  %10s  %10s in use  %s\n", volume->layer, volume->name, size,
+		       used, volume->how);
 	}
 	for (unsigned int i = 0; i < map->warnings->len; i++)
 		printf("warning   %s\n", (const char *)g_ptr_array_index(map->warnings, i));
