@@ -201,7 +201,7 @@ static bool read_lv(const struct lvm_scope *scope, struct lvm_lv *lv,
 		return false;
 	if (flags & FLAG_SPECIAL)
 		lv->mark = "marked by LVM for something else";
-	else if (!(flags & FLAG_VISIBLE))
+	else if (!(flags & FLAG_VISIBLE) && !lv->mark)
 		lv->mark = "hidden volume of LVM";
 	return true;
 }

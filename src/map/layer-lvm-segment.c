@@ -221,10 +221,10 @@ static bool read_by_type(const struct lvm_scope *scope, struct lvm_lv *lv, const
 
 	if (strcmp(type, "striped") == 0 || strcmp(type, "linear") == 0) {
 		ok = read_striped(scope, lv, node, segment, error);
-		if (ok && !segment->direct && !lv->whole)
-			lv->whole =
-			    g_strdup(has_only_known(node) ? "made of other volumes"
-							  : "segments with unknown members");
+		if (ok && !has_only_known(node))
+			lv->mark = "of segments that are not known in full";
+		else if (ok && !segment->direct && !lv->whole)
+			lv->whole = g_strdup("made of other volumes");
 		return ok;
 	}
 	what = describe(type, node);
