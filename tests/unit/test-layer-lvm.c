@@ -359,17 +359,50 @@ static void test_missing(void **state)
 	teardown(&disks);
 }
 
+/* A copy, with its metadata and without. */
 static void test_twice(void **state)
 {
+	for (int has_text = 0; has_text <= 1; has_text++) {
+		uint8_t header[512];
+		struct disks disks;
+
+		setup(&disks);
+		put_group(&disks, group_text);
+		put_label(&disks, 2, UUID_B);
+		sample_area(header, 0, 0, 0);
+		disk_write(disks.disk[2], SAMPLE_AREA, header, 512);
+		if (has_text)
+			put_text(&disks, 2, group_text);
+		read_map(&disks, 3);
+		check_whole(&disks, 3,
+			    "physical volume bbbbbb" DASHED " (/dev/sdb) is there twice");
+		assert_int_equal(disks.map->warnings->len, 1);
+		teardown(&disks);
+	}
+}
+
+/* A boot loader's area where extents are. */
+static void test_area_among_extents(void **state)
+{
 	struct disks disks;
+	uint8_t sector[512];
 
 	setup(&disks);
 	put_group(&disks, group_text);
-	put_label(&disks, 2, UUID_B);
-	put_text(&disks, 2, group_text);
-	read_map(&disks, 3);
-	check_whole(&disks, 3, "physical volume bbbbbb" DASHED " (/dev/sdb) is there twice");
-	assert_int_equal(disks.map->warnings->len, 1);
+	sample_label(sector, 1, UUID_A, SIZE);
+	sample_put64(sector + 144, SIZE - 193 * KIB);
+	sample_put64(sector + 152, 4 * KIB);
+	sample_seal_label(sector);
+	disk_write(disks.disk[0], 512, sector, 512);
+	read_map(&disks, 2);
+	check_whole(&disks, 2, "(/dev/sda) has metadata among its extents");
+	g_clear_pointer(&disks.map, storage_map_free);
+
+	sample_put64(sector + 144, SIZE - 192 * KIB);
+	sample_seal_label(sector);
+	disk_write(disks.disk[0], 512, sector, 512);
+	read_map(&disks, 2);
+	assert_string_equal(disk_how(&disks, 0), "LVM, volume group vg0");
 	teardown(&disks);
 }
 
@@ -404,6 +437,40 @@ static void test_copies(void **state)
 	check_copies(group, "a physical volume is in two volume groups, vg0 and vg0");
 	check_copies(alone, "the copies of its metadata differ, with changes 4 and 5");
 	check_copies(NULL, "bbbbbb" DASHED " (/dev/sdb) has an empty copy of the metadata");
+}
+
+/* Another group, on the third disk, counts the first one to its own. */
+static void test_two_owners(void **state)
+{
+	g_autofree char *moved = replace(group_text, "\"bbbbbb", "\"cccccc");
+	g_autofree char *text = replace(moved, "vg0 { id = \"vvvvvv", "vg1 { id = \"wwwwww");
+	struct disks disks;
+
+	setup(&disks);
+	put_group(&disks, group_text);
+	put_label(&disks, 2, "ccccccbbbbccccddddeeeeffffgggggg");
+	put_text(&disks, 2, text);
+	read_map(&disks, 3);
+	check_whole(&disks, 3, "a physical volume is in two volume groups, vg0 and vg1");
+	teardown(&disks);
+}
+
+/* As old versions write them for a physical volume in the making; its extents lie on the label. */
+static void test_no_data_area(void **state)
+{
+	g_autofree char *text = replace(group_text, "pe_start = 128", "pe_start = 0");
+	struct disks disks;
+	uint8_t sector[512];
+
+	setup(&disks);
+	put_group(&disks, text);
+	sample_label(sector, 1, UUID_A, SIZE);
+	memmove(sector + 72, sector + 88, 512 - 88);
+	sample_seal_label(sector);
+	disk_write(disks.disk[0], 512, sector, 512);
+	read_map(&disks, 2);
+	check_whole(&disks, 2, "start at 0, and by its label at 0");
+	teardown(&disks);
 }
 
 /* Its text does not name the second disk, on which there is that text, too. */
@@ -586,13 +653,23 @@ static void test_uuids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mapped),       cmocka_unit_test(test_whole_group),
-		cmocka_unit_test(test_whole_volume), cmocka_unit_test(test_part_of),
-		cmocka_unit_test(test_missing),      cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_copies),       cmocka_unit_test(test_not_named),
-		cmocka_unit_test(test_ignored),      cmocka_unit_test(test_orphan),
-		cmocka_unit_test(test_wrapped),      cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_labels),       cmocka_unit_test(test_uuids),
+		cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_whole_group),
+		cmocka_unit_test(test_whole_volume),
+		cmocka_unit_test(test_part_of),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_not_named),
+		cmocka_unit_test(test_ignored),
+		cmocka_unit_test(test_orphan),
+		cmocka_unit_test(test_wrapped),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_two_owners),
+		cmocka_unit_test(test_no_data_area),
+		cmocka_unit_test(test_area_among_extents),
+		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_uuids),
 	};
 
 	return cmocka_run_group_tests_name("layer-lvm", tests, NULL, NULL);
