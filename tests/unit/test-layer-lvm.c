@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "lvm-sample.h"
 
+#include "map/layer-lvm-group.h"
 #include "map/storage-map.h"
 
 #include <inttypes.h>
@@ -650,6 +651,95 @@ static void test_uuids(void **state)
 	assert_false(lvm_uuid_parse("aaaaaabbbbccccddddeeeeffffggggg ", 32, uuid));
 }
 
+/* The fuzzers start from these: were the valid ones refused, they would only test refusals. */
+static const struct {
+	const char *name, *words;
+} wrong_seeds[] = {
+	{ "nothing", "no known content" },
+	{ "area-beyond-the-volume", "an LVM area of 1099511627776 bytes at 4096" },
+	{ "extents-beyond-the-volume", "bytes and has 67108864" },
+	{ "header-beyond-its-sector", "needs 40 bytes at 500 of its sector" },
+	{ "no-group", "LVM physical volume in no known group" },
+	{ "other-area-than-in-the-label", "another place or size than the label says" },
+	{ "text-larger-than-its-area", "LVM metadata of 40000 bytes" },
+	{ "unknown-extension", "extension 3 and flags" },
+}, wrong_texts[] = {
+	{ "cut", "without an end" },
+	{ "extent-with-two-owners", "extent 3 of pv0 has two owners" },
+	{ "nested-too-deep", "sections nested too deep" },
+	{ "nothing", "has no string 'contents'" },
+	{ "segment-missing", "data has 1 segments, not 2" },
+	{ "segments-with-a-gap", "extents at 1 as segment1" },
+	{ "string-without-end", "a string without an end" },
+	{ "unknown-flag", "vg0 has the unknown flag NEW" },
+};
+
+static const char *expected_words(const char *name, bool is_text)
+{
+	for (size_t i = 0; !is_text && i < G_N_ELEMENTS(wrong_seeds); i++)
+		if (strcmp(wrong_seeds[i].name, name) == 0)
+			return wrong_seeds[i].words;
+	for (size_t i = 0; is_text && i < G_N_ELEMENTS(wrong_texts); i++)
+		if (strcmp(wrong_texts[i].name, name) == 0)
+			return wrong_texts[i].words;
+	fail_msg("%s: nothing is known of it", name);
+	return NULL;
+}
+
+/* What is said of a seed; owned by the caller. */
+static char *try_seed(const char *data, size_t size, bool is_text)
+{
+	g_autoptr(Blkdev) disk = NULL;
+	g_autoptr(StorageMap) map = NULL;
+	const DiskMap *disk_map;
+
+	if (is_text) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(LvmGroup) group = lvm_group_parse(data, size, &error);
+
+		return g_strdup(group ? "LVM" : error->message);
+	}
+	disk = disk_new(UINT64_C(64) << 20, 512);
+	disk_write(disk, 0, data, size);
+	map = storage_map_read((const Blkdev *const *)&disk, 1);
+	disk_map = g_ptr_array_index(map->disks, 0);
+	return g_strdup(((struct map_volume *)g_ptr_array_index(disk_map->volumes, 0))->how);
+}
+
+static void check_corpus(const char *corpus, bool is_text)
+{
+	g_autofree char *path =
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus", corpus, NULL);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name;
+	int n_valid = 0;
+
+	assert_non_null(dir);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *file = g_build_filename(path, name, NULL), *data = NULL;
+		g_autofree char *how = NULL;
+		size_t size;
+
+		if (g_str_has_prefix(name, "crash-"))
+			continue; /* found by a fuzzer: whatever comes out, it must not crash */
+		assert_true(g_file_get_contents(file, &data, &size, NULL));
+		how = try_seed(data, size, is_text);
+		print_message("%s: %s\n", name, how);
+		if (g_str_has_prefix(name, "valid-"))
+			assert_true(g_str_has_prefix(how, "LVM"));
+		else
+			assert_non_null(strstr(how, expected_words(name, is_text)));
+		n_valid += g_str_has_prefix(name, "valid-");
+	}
+	assert_true(n_valid > 0);
+}
+
+static void test_seeds(void **state)
+{
+	check_corpus("map-lvm", false);
+	check_corpus("lvm-text", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,6 +758,7 @@ int main(void)
 		cmocka_unit_test(test_two_owners),
 		cmocka_unit_test(test_no_data_area),
 		cmocka_unit_test(test_area_among_extents),
+		cmocka_unit_test(test_seeds),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_uuids),
 	};
