@@ -188,10 +188,12 @@ static void print_layers(const StorageMap *map)
 {
 	for (unsigned int i = 0; i < map->volumes->len; i++) {
 		const struct map_volume *volume = g_ptr_array_index(map->volumes, i);
-		g_autofree char *size = units_bytes(volume->size),
-				*used = units_bytes(volume->used);
+		g_autofree char *size = units_bytes(volume->size);
+		g_autofree char *used = units_bytes(volume->used);
 
-		printf("%-9s %s: %s, %s in use, %s\n", volume->layer, volume->name, size, used,
+		/* Of those whose bytes lie in other volumes of the layer nothing is counted. */
+		printf("%-9s %-20s  %10s  %10s%s  %s\n", volume->layer, volume->name, size,
+		       volume->used ? used : "", volume->used ? " in use" : "       ",
 		       volume->how);
 	}
 	for (unsigned int i = 0; i < map->warnings->len; i++)

@@ -30,7 +30,10 @@ static const struct map_driver *const drivers[] = {
 };
 
 /* In the order in which they are asked: a machine has LVM on md far more often than the reverse. */
-static const struct map_layer *const layers[] = { NULL };
+static const struct map_layer *const layers[] = {
+	&map_layer_lvm,
+	NULL,
+};
 
 #define N_LAYERS G_N_ELEMENTS(layers)
 

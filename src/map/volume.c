@@ -13,19 +13,20 @@ enum segment_kind {
 	SEGMENT_LINEAR,
 	SEGMENT_STRIPED,
 	SEGMENT_MIRRORED,
+	SEGMENT_HIDDEN,
 };
 
 struct segment {
 	enum segment_kind kind;
-	uint64_t start;  /* bytes, in the volume */
-	uint64_t length; /* bytes */
-	uint64_t stripe; /* bytes; only of SEGMENT_STRIPED */
-	struct volume_place *places;
+	uint64_t start;              /* bytes, in the volume */
+	uint64_t length;             /* bytes */
+	uint64_t stripe;             /* bytes; only of SEGMENT_STRIPED */
+	struct volume_place *places; /* NULL: SEGMENT_HIDDEN */
 	unsigned int n_places;
 	unsigned int read_from; /* only of SEGMENT_MIRRORED */
 };
 
-/* A part of a request that lies on one volume below, or, mirrored, alike on several. */
+/* A part of a request that lies on one volume below, or, mirrored, alike on several, or nowhere. */
 struct piece {
 	const struct segment *segment;
 	unsigned int place;
@@ -137,6 +138,16 @@ bool volume_add_mirrored(Volume *volume, uint64_t length, const struct volume_pl
 	return add_segment(volume, segment, length, places, error);
 }
 
+bool volume_add_hidden(Volume *volume, uint64_t length, GError **error)
+{
+	const struct segment segment = {
+		.kind = SEGMENT_HIDDEN,
+		.length = length,
+	};
+
+	return add_segment(volume, segment, 0, NULL, error);
+}
+
 Volume *volume_new_part(const char *name, const Volume *below, uint64_t offset, uint64_t size,
 			GError **error)
 {
@@ -198,8 +209,15 @@ bool volume_read(const Volume *volume, uint64_t offset, void *buf, size_t len, G
 		return blkdev_read(volume->disk, offset, buf, len, error);
 	while (len > 0) { /* ends: a piece is not empty */
 		struct piece piece = first_piece(volume, offset, len);
-		const struct volume_place *place = &piece.segment->places[piece.place];
+		const struct volume_place *place;
 
+		if (piece.segment->kind == SEGMENT_HIDDEN) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+				    "nobody knows where byte %" PRIu64 " of %s lies", offset,
+				    volume->name);
+			return false;
+		}
+		place = &piece.segment->places[piece.place];
 		if (!volume_read(place->volume, place->offset + piece.offset, to,
 				 (size_t)piece.length, error))
 			return false;
@@ -228,7 +246,7 @@ static void use_piece(const struct piece *piece)
 {
 	const struct segment *segment = piece->segment;
 
-	if (segment->kind != SEGMENT_MIRRORED) {
+	if (segment->kind == SEGMENT_LINEAR || segment->kind == SEGMENT_STRIPED) {
 		volume_use(segment->places[piece->place].volume,
 			   segment->places[piece->place].offset + piece->offset, piece->length);
 		return;
@@ -264,6 +282,29 @@ void volume_use(const Volume *volume, uint64_t offset, uint64_t length)
 	}
 }
 
+/* As use_rows(): those of @done bytes, which are set, are counted. */
+static uint64_t count_rows(const struct segment *segment, uint64_t at, uint64_t length,
+			   uint64_t *done)
+{
+	uint64_t row = segment->stripe * segment->n_places, rows = length / row, sum = 0;
+
+	*done = at % row == 0 ? rows * row : 0;
+	for (unsigned int i = 0; *done > 0 && i < segment->n_places; i++)
+		sum += volume_count_used(segment->places[i].volume,
+					 segment->places[i].offset + at / segment->n_places,
+					 rows * segment->stripe);
+	return sum;
+}
+
+static uint64_t count_piece(const struct piece *piece)
+{
+	const struct volume_place *place = piece->segment->places + piece->place;
+
+	if (piece->segment->kind == SEGMENT_HIDDEN)
+		return 0;
+	return volume_count_used(place->volume, place->offset + piece->offset, piece->length);
+}
+
 uint64_t volume_count_used(const Volume *volume, uint64_t offset, uint64_t length)
 {
 	uint64_t sum = 0;
@@ -273,13 +314,20 @@ uint64_t volume_count_used(const Volume *volume, uint64_t offset, uint64_t lengt
 	length = MIN(length, volume->size - offset);
 	if (volume->disk)
 		return used_map_count(volume->used, offset, length);
-	while (length > 0) { /* ends: a piece is not empty */
-		struct piece piece = first_piece(volume, offset, length);
-		const struct volume_place *place = &piece.segment->places[piece.place];
+	while (length > 0) { /* ends: neither rows nor pieces are empty */
+		const struct segment *segment = find_segment(volume, offset);
+		uint64_t at = offset - segment->start, done = 0;
 
-		sum += volume_count_used(place->volume, place->offset + piece.offset, piece.length);
-		offset += piece.length;
-		length -= piece.length;
+		if (segment->kind == SEGMENT_STRIPED)
+			sum += count_rows(segment, at, MIN(length, segment->length - at), &done);
+		if (done == 0) {
+			struct piece piece = first_piece(volume, offset, length);
+
+			sum += count_piece(&piece);
+			done = piece.length;
+		}
+		offset += done;
+		length -= done;
 	}
 	return sum;
 }
@@ -293,7 +341,7 @@ bool volume_is_run(const Volume *volume, const Blkdev **ret_disk, uint64_t *ret_
 		if (volume->segments->len != 1)
 			return false;
 		segment = &g_array_index(volume->segments, struct segment, 0);
-		if (segment->kind == SEGMENT_STRIPED)
+		if (segment->kind == SEGMENT_STRIPED || segment->kind == SEGMENT_HIDDEN)
 			return false;
 		offset += segment->places[segment->read_from].offset;
 		volume = segment->places[segment->read_from].volume;

@@ -51,6 +51,12 @@ bool volume_add_striped(Volume *volume, uint64_t length, uint64_t stripe,
 bool volume_add_mirrored(Volume *volume, uint64_t length, const struct volume_place *places,
 			 unsigned int n_places, unsigned int read_from, GError **error);
 
+/*
+ * They lie somewhere that nobody here can follow: reading them is WHERRY_ERROR_UNSUPPORTED, and of
+ * them nothing is ever in use.  Whoever adds them sees to it that they are carried.
+ */
+bool volume_add_hidden(Volume *volume, uint64_t length, GError **error);
+
 /* All of them fail with WHERRY_ERROR_DAMAGED when the place lies beyond the end of its volume. */
 
 /* A part of another: a partition. */

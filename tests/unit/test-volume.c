@@ -106,6 +106,8 @@ static void test_striped(void **state)
 	assert_int_equal(used_map_count(two.used[1], 2100, 200), 200);
 	assert_int_equal(used_map_count(two.used[1], 0, DISK_SIZE), 200);
 	assert_int_equal(volume_count_used(volume, 0, 900), 50 + 20 + 500);
+	assert_int_equal(volume_count_used(volume, 350, 425), 425);
+	assert_int_equal(volume_count_used(volume, 100, 200), 20);
 
 	assert_false(volume_add_striped(volume, 300, 100, places, 2, &error));
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "300 bytes in stripes of 100 on 2 volumes");
@@ -135,12 +137,46 @@ static void test_mirrored(void **state)
 	teardown(&two);
 }
 
+/* Between two parts that are known. */
+static void test_hidden(void **state)
+{
+	g_autoptr(Volume) volume = volume_new("hidden"), part = NULL;
+	g_autoptr(GError) error = NULL;
+	struct two_disks two;
+	const Blkdev *disk;
+	uint8_t buf[200];
+	uint64_t offset;
+
+	setup(&two);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct volume_place place = { two.disk[i], 0 };
+
+		assert_ok(volume_add_linear(volume, 100, place, &error), error);
+		if (i == 0)
+			assert_ok(volume_add_hidden(volume, UINT64_C(1) << 40, &error), error);
+	}
+	assert_int_equal(volume->size, 200 + (UINT64_C(1) << 40));
+	assert_ok(volume_read(volume, 0, buf, 100, &error), error);
+	assert_false(volume_read(volume, 0, buf, 101, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED,
+		     "nobody knows where byte 100 of hidden lies");
+
+	volume_use(volume, 0, volume->size);
+	assert_int_equal(volume_count_used(volume, 0, volume->size), 200);
+	assert_int_equal(used_map_count(two.used[1], 0, DISK_SIZE), 100);
+	assert_ok(part = volume_new_part("a part", volume, 100, 100, &error), error);
+	assert_int_equal(volume_count_used(part, 0, 100), 0);
+	assert_false(volume_is_run(part, &disk, &offset));
+	teardown(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_striped),
 		cmocka_unit_test(test_mirrored),
+		cmocka_unit_test(test_hidden),
 	};
 
 	return cmocka_run_group_tests_name("volume", tests, NULL, NULL);
