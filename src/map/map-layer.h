@@ -55,3 +55,4 @@ void layer_volume_free(void *volume);
 void layer_carry_whole(struct layer_member *member, const char *why);
 
 extern const struct map_layer map_layer_lvm;
+extern const struct map_layer map_layer_md;

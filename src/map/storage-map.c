@@ -30,6 +30,7 @@ static const struct map_driver *const drivers[] = {
 
 /* In the order in which they are asked: a machine has LVM on md far more often than the reverse. */
 static const struct map_layer *const layers[] = {
+	&map_layer_md,
 	&map_layer_lvm,
 	NULL,
 };
