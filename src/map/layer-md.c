@@ -117,16 +117,36 @@ static const char *find_contradiction(const struct array *array)
 	return NULL;
 }
 
-static const char *find_difference_of(const struct array *array, const struct md_super *super)
+enum difference {
+	DIFFERENCE_NONE,
+	DIFFERENCE_BITMAP,
+	DIFFERENCE_ALONE,
+	DIFFERENCE_STOPPED,
+	DIFFERENCE_EVENTS,
+	DIFFERENCE_REBUILDING,
+	DIFFERENCE_MISSING, /* the highest is told */
+};
+
+static const char *const difference_words[] = {
+	[DIFFERENCE_BITMAP] = "its bitmap is not clear",
+	[DIFFERENCE_ALONE] = "a member was alone",
+	[DIFFERENCE_STOPPED] = "it was not stopped in sync",
+	[DIFFERENCE_EVENTS] = "its event counts differ",
+	[DIFFERENCE_REBUILDING] = "a member is being rebuilt",
+	[DIFFERENCE_MISSING] = "a member is missing",
+};
+
+/* What the superblock of one member says of the others. */
+static enum difference find_difference_of(const struct array *array, const struct md_super *super)
 {
-	if (!super->stopped)
-		return "it was not stopped in sync";
 	if (super->events != array->events)
-		return "its event counts differ";
+		return DIFFERENCE_EVENTS;
+	if (!super->stopped)
+		return DIFFERENCE_STOPPED;
 	/* Each of two could have gone on without the other, and come to the same count. */
 	if (super->members != super->mirrors)
-		return "it was without a member";
-	return NULL;
+		return DIFFERENCE_ALONE;
+	return DIFFERENCE_NONE;
 }
 
 /*
@@ -135,8 +155,12 @@ static const char *find_difference_of(const struct array *array, const struct md
  */
 static const char *find_difference(const struct array *array, GError **error)
 {
-	const char *why = NULL;
+	enum difference found = DIFFERENCE_NONE;
 
+	if (array->rebuilding > 0)
+		found = DIFFERENCE_REBUILDING;
+	else if (array->in_sync < array->super->mirrors)
+		found = DIFFERENCE_MISSING;
 	for (unsigned int i = 0; i < array->members->len; i++) {
 		const struct md_member *m = member_at(array, i);
 		int clear;
@@ -146,16 +170,20 @@ static const char *find_difference(const struct array *array, GError **error)
 		clear = md_bitmap_is_clean(m->member->volume, &m->super, error);
 		if (clear < 0)
 			return NULL;
-		if (clear == 0 && !why)
-			why = "its bitmap is not clear";
-		if (find_difference_of(array, &m->super))
-			why = find_difference_of(array, &m->super);
+		if (clear == 0)
+			found = MAX(found, DIFFERENCE_BITMAP);
+		found = MAX(found, find_difference_of(array, &m->super));
 	}
-	if (array->rebuilding > 0)
-		return "a member is being rebuilt";
-	if (array->in_sync < array->super->mirrors)
-		return "a member is missing";
-	return why;
+	return difference_words[found];
+}
+
+/* Copies of copies have no number of their own. */
+static bool is_on_copies(const struct array *array)
+{
+	for (unsigned int i = 0; i < array->members->len; i++)
+		if (member_at(array, i)->member->volume->copy != 0)
+			return true;
+	return false;
 }
 
 /* All but the data: the superblock, the bitmap, the list of bad blocks, and what is behind. */
@@ -197,6 +225,8 @@ static Volume *make_volume(const struct array *array, const struct md_member *fr
 /* One volume when the mirrors are alike, else one for each that is in sync. */
 static bool add_volumes(const struct array *array, bool alike, GPtrArray *volumes, GError **error)
 {
+	unsigned int copy = 0;
+
 	for (unsigned int i = 0; i < array->members->len; i++) {
 		const struct md_member *m = member_at(array, i);
 		bool alone = alike || array->in_sync == 1;
@@ -208,6 +238,8 @@ static bool add_volumes(const struct array *array, bool alike, GPtrArray *volume
 		volume = make_volume(array, m, alone, error);
 		if (!volume)
 			return false;
+		if (!alone)
+			volume->copy = ++copy;
 		found = layer_volume_new(volume, NULL);
 		found->may_have_table = true;
 		g_ptr_array_add(volumes, found);
@@ -260,6 +292,10 @@ static void assemble_array(const struct array *array, bool last, GPtrArray *volu
 		return;
 	}
 	difference = find_difference(array, &cause);
+	if (difference && array->in_sync > 1 && is_on_copies(array)) {
+		carry_all_whole(array, "RAID1 that is not clean, on another that is not");
+		return;
+	}
 	if (cause || !add_volumes(array, !difference, volumes, &cause)) {
 		carry_all_whole(array, cause->message);
 		return;

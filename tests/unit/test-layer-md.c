@@ -208,14 +208,14 @@ static const struct {
 	{ "1.2: not stopped", MD_1_2, 0, 208, 8, 0, 2, 2, "not stopped in sync" },
 	{ "1.1: an older member", MD_1_1, 1, 200, 8, 19, 2, 2, "event counts differ" },
 	{ "1.0: the same count, one ran alone", MD_1_0, 0, 258, 2, 0xfffe, 2, 2,
-	  "without a member" },
+	  "a member was alone" },
 	{ "1.2: one is here", MD_1_2, 0, 0, 0, 0, 1, 1, "a member is missing" },
 	{ "1.2: one is being rebuilt", MD_1_2, 1, 8, 4, 2, 2, 1, "being rebuilt" },
 	{ "1.2: one is rebuilt by the bitmap", MD_1_2, 1, 8, 4, 0x82, 2, 1, "being rebuilt" },
 	{ "0.90: not stopped", MD_0_90, 1, 132, 4, 0, 2, 2, "not stopped in sync" },
 	{ "0.90: an older member", MD_0_90, 0, 156, 8, 1, 2, 2, "event counts differ" },
 	{ "0.90: one is here", MD_0_90, 0, 0, 0, 0, 1, 1, "a member is missing" },
-	{ "0.90: one ran alone", MD_0_90, 0, 656, 4, 8, 2, 2, "without a member" },
+	{ "0.90: one ran alone", MD_0_90, 0, 656, 4, 8, 2, 2, "a member was alone" },
 };
 
 static void test_unclean(void **state)
@@ -560,6 +560,82 @@ static void test_table_inside(void **state)
 	teardown(&set);
 }
 
+/* A member of an array "in:0" of 8 MiB that holds swap. */
+static void write_inner(Blkdev *disk, uint64_t base, unsigned int number, uint64_t events)
+{
+	struct set set = { .version = MD_1_2 };
+	struct member m = { .offset = 4096 };
+
+	fill_1(&set, &m, number);
+	memset(m.super + 16, 0x77, 16);
+	memcpy(m.super + 32, "in:0", 5);
+	put(m.super + 80, 8 * MIB / 512, 8);
+	put(m.super + 200, events, 8);
+	put(m.super + 216, md_checksum(m.super, 512, MD_SUPER_1_CHECKSUM), 4);
+	disk_write(disk, base + 4096, m.super, sizeof(m.super));
+	disk_write(disk, base + 2 * MIB + 1024, "\1\0\0\0\377\7\0\0", 8);
+	disk_write(disk, base + 2 * MIB + 4086, "SWAPSPACE2", 10);
+}
+
+static bool has_volume(const StorageMap *map, const char *name, const char *how)
+{
+	for (unsigned int i = 0; i < map->volumes->len; i++) {
+		const struct map_volume *info = g_ptr_array_index(map->volumes, i);
+
+		if (strcmp(info->name, name) == 0 && strcmp(info->how, how) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What lies on an array that is not clean, and on a third disk: once with each copy. */
+static void test_copies(void **state)
+{
+	g_autoptr(Blkdev) third = disk_new(DATA_SIZE, 512);
+	const Blkdev *disks[3] = { third };
+	g_autoptr(StorageMap) map = NULL, without = NULL, older = NULL;
+	struct set set;
+
+	setup(&set, MD_1_2);
+	put(set.members[1].super + 208, 0, 8);
+	write_super(&set, &set.members[1]);
+	write_inner(third, 0, 1, 20);
+	for (unsigned int i = 0; i < 2; i++) {
+		write_inner(set.members[i].disk, 2 * MIB, 0, 20);
+		disks[i + 1] = set.members[i].disk;
+	}
+	map = storage_map_read(disks, 3);
+	for (unsigned int i = 0; i < map->volumes->len; i++) {
+		const struct map_volume *info = g_ptr_array_index(map->volumes, i);
+
+		print_message("%s: %s\n", info->name, info->how);
+	}
+	assert_int_equal(map->volumes->len, 4);
+	assert_true(has_volume(map, "md in:0, as on copy 1", "swap, header only"));
+	assert_true(has_volume(map, "md in:0, as on copy 2", "swap, header only"));
+	for (unsigned int i = 0; i < 3; i++) {
+		DiskMap *disk = g_ptr_array_index(map->disks, i);
+		uint64_t size = disks[i]->size;
+
+		assert_int_equal(used_map_count(disk->used, 0, size), size - 8 * MIB + 4096);
+	}
+
+	without = storage_map_read(disks + 1, 2);
+	assert_int_equal(without->volumes->len, 4);
+	assert_true(has_volume(without, "md in:0, as on copy 2", "swap, header only"));
+
+	write_inner(third, 0, 1, 19);
+	older = storage_map_read(disks, 3);
+	assert_int_equal(older->volumes->len, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct map_volume *info = g_ptr_array_index(older->volumes, i);
+
+		assert_string_equal(info->how, "carried whole: RAID1 that is not clean, on another "
+					       "that is not");
+	}
+	teardown(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -567,6 +643,7 @@ int main(void)
 		cmocka_unit_test(test_whole),         cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_spare),         cmocka_unit_test(test_bitmap),
 		cmocka_unit_test(test_bitmap_places), cmocka_unit_test(test_table_inside),
+		cmocka_unit_test(test_copies),
 	};
 
 	return cmocka_run_group_tests_name("layer-md", tests, NULL, NULL);
