@@ -41,6 +41,9 @@ struct map_layer {
 	 * is made of them to @volumes.  What no volume covers is not carried.  The others stay
 	 * unsettled: it is asked again with more members, and a last time with @last.
 	 *
+	 * Of volumes in several copies, it is asked with one copy at a time, so that what lies on
+	 * none is shown to it once for each.
+	 *
 	 * A member that must be carried whole is settled by layer_carry_whole(); what is unsettled
 	 * after the last time is.  @warnings (of char *) takes what the user should know.
 	 */
@@ -55,3 +58,4 @@ void layer_volume_free(void *volume);
 void layer_carry_whole(struct layer_member *member, const char *why);
 
 extern const struct map_layer map_layer_lvm;
+extern const struct map_layer map_layer_md;

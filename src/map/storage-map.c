@@ -31,6 +31,7 @@ static const struct map_driver *const drivers[] = {
 
 /* In the order in which they are asked: a machine has LVM on md far more often than the reverse. */
 static const struct map_layer *const layers[] = {
+	&map_layer_md,
 	&map_layer_lvm,
 	NULL,
 };
@@ -364,6 +365,68 @@ static bool take_settled(Storage *storage, GPtrArray *members)
 	return settled;
 }
 
+/*
+ * Show @layer those of @members that lie on copy @copy, and, if @others, those that lie on none.  A
+ * member that was settled stays so with its first words: it may be shown with the next copy, too.
+ */
+static void assemble_copy(const struct map_layer *layer, GPtrArray *members, unsigned int copy,
+			  bool others, bool last, GPtrArray *ret_volumes, GPtrArray *warnings)
+{
+	g_autoptr(GPtrArray) shown = g_ptr_array_new_with_free_func(member_free);
+	g_autoptr(GPtrArray) originals = g_ptr_array_new();
+	unsigned int first = ret_volumes->len;
+
+	for (unsigned int i = 0; i < members->len; i++) {
+		struct layer_member *member = g_ptr_array_index(members, i), *new;
+
+		if (member->volume->copy != copy && !(others && member->volume->copy == 0))
+			continue;
+		new = g_new0(struct layer_member, 1);
+		new->volume = member->volume;
+		g_ptr_array_add(shown, new);
+		g_ptr_array_add(originals, member);
+	}
+	if (shown->len > 0)
+		layer->assemble(shown, last, ret_volumes, warnings);
+	for (unsigned int i = 0; i < shown->len; i++) {
+		struct layer_member *new = g_ptr_array_index(shown, i);
+		struct layer_member *member = g_ptr_array_index(originals, i);
+
+		if (last && !new->how)
+			layer_carry_whole(new, "not understood");
+		if (!member->how)
+			member->how = g_steal_pointer(&new->how);
+	}
+	for (unsigned int i = first; copy != 0 && i < ret_volumes->len; i++) {
+		Volume *volume = ((struct layer_volume *)g_ptr_array_index(ret_volumes, i))->volume;
+		g_autofree char *name = g_steal_pointer(&volume->name);
+
+		volume->name = g_strdup_printf("%s, as on copy %u", name, copy);
+	}
+}
+
+/*
+ * What lies on several copies of an array is assembled on each, as if there were no other.  Whole
+ * things that lie on none come first, as they need no copy; and in the end nothing waits for one.
+ */
+static void assemble_copies(const struct map_layer *layer, GPtrArray *members, bool last,
+			    GPtrArray *ret_volumes, GPtrArray *warnings)
+{
+	g_autoptr(GPtrArray) rest = g_ptr_array_new();
+	unsigned int n_copies = 0;
+
+	assemble_copy(layer, members, 0, false, last, ret_volumes, warnings);
+	for (unsigned int i = 0; i < members->len; i++) {
+		struct layer_member *member = g_ptr_array_index(members, i);
+
+		n_copies = MAX(n_copies, member->volume->copy);
+		if (!member->how)
+			g_ptr_array_add(rest, member);
+	}
+	for (unsigned int copy = 1; copy <= n_copies; copy++)
+		assemble_copy(layer, rest, copy, !last, last, ret_volumes, warnings);
+}
+
 /* Returns whether the layer settled anything. */
 static bool assemble(Storage *storage, size_t i, bool last)
 {
@@ -371,13 +434,7 @@ static bool assemble(Storage *storage, size_t i, bool last)
 
 	if (storage->members[i]->len == 0)
 		return false;
-	layers[i]->assemble(storage->members[i], last, found, storage->map->warnings);
-	for (unsigned int j = 0; last && j < storage->members[i]->len; j++) {
-		struct layer_member *member = g_ptr_array_index(storage->members[i], j);
-
-		if (!member->how)
-			layer_carry_whole(member, "not understood");
-	}
+	assemble_copies(layers[i], storage->members[i], last, found, storage->map->warnings);
 	for (unsigned int j = 0; j < found->len; j++)
 		add_layer_volume(storage, layers[i], g_ptr_array_index(found, j));
 	return take_settled(storage, storage->members[i]);

@@ -64,7 +64,7 @@ Volume *volume_new_disk(const Blkdev *disk, UsedMap *used)
 static bool add_segment(Volume *volume, struct segment segment, uint64_t share,
 			const struct volume_place *places, GError **error)
 {
-	unsigned int depth = 0;
+	unsigned int depth = 0, copy = 0;
 	uint64_t end;
 
 	if (__builtin_add_overflow(volume->size, segment.length, &end)) {
@@ -76,6 +76,7 @@ static bool add_segment(Volume *volume, struct segment segment, uint64_t share,
 		const Volume *below = places[i].volume;
 
 		depth = MAX(depth, below->depth + 1);
+		copy = MAX(copy, below->copy);
 		if (places[i].offset > below->size || share > below->size - places[i].offset) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 				    "%s has %" PRIu64 " bytes at %" PRIu64
@@ -90,6 +91,7 @@ static bool add_segment(Volume *volume, struct segment segment, uint64_t share,
 	g_array_append_val(volume->segments, segment);
 	volume->size = end;
 	volume->depth = MAX(volume->depth, depth);
+	volume->copy = MAX(volume->copy, copy);
 	return true;
 }
 

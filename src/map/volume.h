@@ -24,10 +24,17 @@ typedef struct {
 	char *name;         /* for messages; owned */
 	uint64_t size;      /* bytes */
 	unsigned int depth; /* 0: a disk; else one more than the deepest that it lies on */
+	unsigned int copy;  /* see below */
 	const Blkdev *disk; /* of depth 0: borrowed, and ... */
 	UsedMap *used;      /* ... where volume_use() notes what is in use; borrowed */
 	GArray *segments;   /* of what volume.c knows; NULL: depth 0 */
 } Volume;
+
+/*
+ * An array whose mirrors may differ is several volumes, and what is found in each is looked at by
+ * itself: one copy does not know of another.  They are counted from 1 on; what lies on a copy has
+ * its number, and all else has 0.
+ */
 
 /* Where a part of a volume lies: at @offset of @volume, which is borrowed and must live on. */
 struct volume_place {

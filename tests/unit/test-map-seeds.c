@@ -6,6 +6,7 @@
 #include "disk.h"
 
 #include "map/ext-journal.h"
+#include "../fuzz/fuzz-md.h"
 #include "map/map-driver.h"
 #include "map/partition-table.h"
 #include "map/storage-map.h"
@@ -212,13 +213,50 @@ static void test_storage(void **state)
 	}
 }
 
+/* As mdadm and the kernel made them: what the name says is what is said of the first member. */
+static void test_md(void **state)
+{
+	static const struct {
+		const char *name, *how;
+		unsigned int n_volumes;
+	} seeds[] = {
+		{ "valid-0.90", "md RAID1, clean", 1 },
+		{ "valid-1.0-bitmap", "md RAID1, clean", 1 },
+		{ "valid-1.1", "md RAID1, clean", 1 },
+		{ "valid-1.2-bitmap", "md RAID1, clean", 1 },
+		{ "valid-1.2-spare", "md RAID1, not clean: a member is missing", 1 },
+		{ "valid-0.90-in-use", "md RAID1, not clean: it was not stopped in sync", 2 },
+		{ "valid-1.1-resync", "md RAID1, not clean: it was not stopped in sync", 2 },
+		{ "valid-1.2-stale", "md RAID1, not clean: its event counts differ", 2 },
+		{ "valid-1.2-rebuild", "md RAID1, not clean: a member is being rebuilt", 1 },
+		{ "raid5", "carried whole: RAID5", 0 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
+		g_autofree char *path =
+		    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-md",
+				     seeds[i].name, NULL);
+		g_autofree char *data = NULL;
+		struct md_input input;
+		size_t size;
+
+		print_message("%s\n", seeds[i].name);
+		assert_true(g_file_get_contents(path, &data, &size, NULL));
+		md_input_open(&input, (const uint8_t *)data, size);
+		md_input_assemble(&input, true);
+		assert_string_equal(input.members[0].how, seeds[i].how);
+		assert_int_equal(input.found->len, seeds[i].n_volumes);
+		md_input_close(&input);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exfat),       cmocka_unit_test(test_ext),
 		cmocka_unit_test(test_ext_journal), cmocka_unit_test(test_fat),
 		cmocka_unit_test(test_swap),        cmocka_unit_test(test_partitions),
-		cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_storage),     cmocka_unit_test(test_md),
 	};
 
 	return cmocka_run_group_tests_name("map-seeds", tests, NULL, NULL);
