@@ -8,6 +8,7 @@
  * gather: the same, from the disks into VOLUME.
  * scatter FILE COUNT BLOCK: a new file of COUNT blocks with a hole behind each; it is synced.
  * flip FILE OFFSET MASK: exclusive-or the byte.
+ * punch FILE: make holes; lines "OFFSET LENGTH" on stdin say where.
  *
  * All numbers are bytes.  What is zero is not written.
  */
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -158,6 +160,23 @@ static bool flip(char **args, GError **error)
 	       autofd_close(&fd, args[0], error);
 }
 
+/* @args: FILE */
+static bool punch(char **args, GError **error)
+{
+	autofd int fd = open_file(args[0], O_RDWR, error);
+	uint64_t offset, length;
+
+	if (fd < 0)
+		return false;
+	while (scanf("%" SCNu64 " %" SCNu64, &offset, &length) == 2)
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			      (off_t)length) < 0) {
+			wherry_error_sys(error, errno, "cannot make a hole in '%s'", args[0]);
+			return false;
+		}
+	return autofd_close(&fd, args[0], error);
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -172,8 +191,10 @@ int main(int argc, char **argv)
 		done = scatter(argv + 2, &error);
 	} else if (strcmp(verb, "flip") == 0 && argc == 5) {
 		done = flip(argv + 2, &error);
+	} else if (strcmp(verb, "punch") == 0 && argc == 3) {
+		done = punch(argv + 2, &error);
 	} else {
-		fprintf(stderr, "usage: volume-tool deal|gather|scatter|flip ...\n");
+		fprintf(stderr, "usage: volume-tool deal|gather|scatter|flip|punch ...\n");
 		return 2;
 	}
 	if (!done)

@@ -24,7 +24,9 @@ n_scattered=20000
 # Each: name | layouts, * for all | arguments of mke2fs | options of mount | what the map says.
 # An orphan of many extents is in those that have "+" before the name.
 fixed='
+ext3             |*|-t ext3 -b 4096 -J size=4                                    |  |ext3, journal replayed
 +ext3            |*|-t ext3 -b 4096 -J size=4                                    |  |ext3, journal replayed
+ext4             |*|-t ext4 -b 4096 -J size=4                                    |  |ext4, journal replayed
 +ext4            |*|-t ext4 -b 4096 -J size=4                                    |  |ext4, journal replayed
 ext4-external    |bare|-t ext4 -b 4096 -J device=EXTERNAL                        |  |carried whole: .*journal
 ext4-no-journal  |gpt |-t ext4 -b 4096 -O ^has_journal                   |  |carried whole: .*not cleanly unmounted
@@ -163,7 +165,7 @@ check_mount ()
         fail "$what: $(cat fsck.log)"
 }
 
-# check_tight: what was carried is not much more than what is in use.
+# check_tight SCATTER: what was carried is not much more than what is in use.
 check_tight ()
 {
     local used clusters
@@ -171,22 +173,28 @@ check_tight ()
     clusters=$(qemu-img check --output=json "$bundle/disk-0.qcow2" | jq '."allocated-clusters"')
     echo "    in use $in_use, map $used, image $((clusters * 65536))"
     [ $((used * 2)) -lt $((in_use * 3)) ] || fail "$used bytes in the map, $in_use in use"
-    [ $((clusters * 65536 * 2)) -lt $((in_use * 3)) ] ||
+    # Between the extents of the orphan lie as many free blocks, and a cluster has 16.
+    [ -n "$1" ] || [ $((clusters * 65536 * 2)) -lt $((in_use * 3)) ] ||
         fail "$clusters clusters in the image, $in_use bytes in use"
 }
 
 # one NAME LAYOUT MKE2FS_ARGS OPTIONS HOW
 one ()
 {
-    local name=$1 layout=$2 args=$3 options=$4 want=$5 scatter='' how before lost
+    local name=$1 layout=$2 args=$3 options=$4 want=$5 scatter='' how before lost try
     case $name in +*) scatter=+ name=${name#+} ;; esac
     echo "$name${scatter:+ with an orphan}, $layout"
     external=
-    make_cut "$layout" "$args" "$options" "$scatter"
+    # Where the journal was just full, the bitmaps were written in between: cut once more.
+    for try in 1 2 3 4 5; do
+        make_cut "$layout" "$args" "$options" "$scatter"
+        lost=$(lost_by_disk_bitmap cut.img)
+        [ "$lost" -lt 10 ] || break
+        echo "    $lost files lost by the bitmap on the disk: attempt $try"
+    done
     if [ "$name" = ext4-errors ]; then
-        debugfs -w -R 'ssv state 2' "cut.img?offset=$offset" 2>/dev/null
+        debugfs -w -R 'ssv state 2' "cut.img?offset=$offset" > /dev/null 2>&1
     fi
-    lost=$(lost_by_disk_bitmap cut.img)
     before=$(sha256sum < cut.img)
 
     rm -rf to raw
@@ -201,8 +209,8 @@ one ()
     case $want in
     carried*) cmp cut.img raw || fail "$name: not whole" ;;
     *)
-        [ "$lost" -ge 15 ] || fail "$name: the bitmap on the disk knows the files: no test"
-        check_tight
+        [ "$lost" -ge 10 ] || fail "$name: the bitmap on the disk knows the files: no test"
+        check_tight "$scatter"
         ;;
     esac
     case $name in
@@ -237,7 +245,7 @@ else
     n=$(draw)
     mapfile -t lines < <(grep '|' <<< "$drawn")
     layouts=(bare gpt lvm)
-    for ((i = 0; i < 5; i++)); do
-        run_cases "${lines[(n + i * 5) % ${#lines[@]}]}" "${layouts[(n + i) % 3]}"
+    for ((i = 0; i < 4; i++)); do
+        run_cases "${lines[(n + i * 6) % ${#lines[@]}]}" "${layouts[(n + i) % 3]}"
     done
 fi

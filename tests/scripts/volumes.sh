@@ -156,6 +156,64 @@ lvm_disk ()
     offset=$((mib + start + ${first%-*} * 4 * mib))
 }
 
+# lvm_pair SIZE STRIPED: disk0 and disk1, each a GPT disk with a physical volume, and across them a
+# logical volume of SIZE bytes or a little more in several segments, between others and free extents.
+# Writes a line for each segment to the file segments: START LENGTH STRIPE DISK:OFFSET...
+lvm_pair ()
+{
+    local size=$1 striped=$2 n part start i devices=()
+    local -A where=()
+    n=$((size / (4 * mib) + 1))
+    part=$((n * 4 * mib + 64 * mib))
+    for i in 0 1; do
+        gpt_disk "disk$i" $part E6D6D379-F507-44C2-A23C-238F2A3DF928
+        attach "disk$i" $mib $part
+        devices+=("$loop")
+    done
+    lvm_devices "${devices[@]}"
+    lvm pvcreate -q "${devices[@]}" > /dev/null
+    lvm vgcreate -q -s 4m vg "${devices[@]}" > /dev/null
+    new_lv -l 3 -n first vg "${devices[0]}"
+    if [ "$striped" = yes ]; then
+        new_lv -l $((n / 4 * 2)) -i 2 -I 64k -n data vg
+        new_lv -l 1 -n second vg "${devices[1]}"
+        lvm lvextend -q --driverloaded n -l $(((n + 1) / 2 * 2)) -i 2 -I 16k vg/data > /dev/null
+    else
+        new_lv -l $((n / 3)) -n data vg "${devices[1]}"
+        new_lv -l 2 -n second vg "${devices[1]}"
+        lvm lvextend -q --driverloaded n -l $((n / 2)) vg/data "${devices[0]}" > /dev/null
+        lvm lvextend -q --driverloaded n -l $n vg/data "${devices[1]}" > /dev/null
+    fi
+    for i in 0 1; do
+        start=$(lvm pvs --noheadings --nosuffix --units b -o pe_start "${devices[i]}")
+        where[${devices[i]}]="disk$i $((mib + start))"
+    done
+    lvm lvs --noheadings --nosuffix --units b --segments --separator ' ' \
+        -o seg_start,seg_size,stripe_size,seg_pe_ranges vg/data > lvs
+    while read -r -a words; do
+        echo -n "${words[*]:0:3}"
+        for range in "${words[@]:3}"; do
+            start=${range##*:}
+            # shellcheck disable=SC2086 # words
+            set -- ${where[${range%:*}]}
+            echo -n " $1:$(($2 + ${start%-*} * 4 * mib))"
+        done
+        echo
+    done < lvs > segments
+    for loop in "${devices[@]}"; do
+        detach "$loop"
+    done
+}
+
+# follow deal|gather VOLUME PREFIX: along the file segments, whose disks' names get PREFIX.
+follow ()
+{
+    local words
+    while read -r -a words; do
+        "$VOLUME_TOOL" "$1" "$2" "${words[@]/#disk/$3disk}"
+    done < segments
+}
+
 # lay_out LAYOUT SIZE DISK: a new disk with room for a volume of SIZE bytes at $offset.
 lay_out ()
 {
