@@ -7,6 +7,12 @@
 # A loop device that somebody else keeps open for a moment would serve what was read from an older
 # file: make a new file for each mount.
 
+# Among the mounts of its own: a namespace that another process makes meanwhile would keep ours alive,
+# and what is unmounted here would still be mounted there.
+if [ -z "${OWN_MOUNTS-}" ] && [ "$(id -u)" -eq 0 ]; then
+    OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
