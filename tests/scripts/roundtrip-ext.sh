@@ -167,27 +167,41 @@ fill ()
     e2fsck -fy volume > fsck.log 2>&1 || [ $? -eq 1 ] # the quota
 }
 
-# put LAYOUT: the volume onto its disk or disks, whose free space is full of garbage.
+# garbage_at DISK OFFSET
+garbage_at ()
+{
+    garbage_bytes $((8 * mib)) | dd of="$1" bs=1M seek=$(($2 / mib)) conv=notrunc status=none
+}
+
+# put LAYOUT: the volume onto its disk or disks, with garbage where LVM has nothing; sets $tail, how
+# much longer than the filesystem its volume is.
 put ()
 {
+    local end
     disks=(disk0)
     case $1 in
     linear | striped)
         disks=(disk0 disk1)
         lvm_pair "$size" "$([ "$1" = striped ] && echo yes || echo no)"
-        truncate -s "$(awk '{ n += $2 } END { print n }' segments)" volume
-        follow deal volume ''
-        # The last extents of both belong to nobody.
-        garbage_bytes $((8 * mib)) | tee >(dd of=disk0 bs=1M seek=$(($(stat -c %s disk0) / mib - 36)) conv=notrunc status=none) |
-            dd of=disk1 bs=1M seek=$(($(stat -c %s disk1) / mib - 36)) conv=notrunc status=none
-        truncate -s "$size" volume
+        end=$(stat -c %s disk0)
+        garbage_at disk0 $((end - 36 * mib))
+        garbage_at disk1 $((end - 36 * mib))
+        ;;
+    lvm)
+        lay_out lvm "$size" disk0
+        end=$((size + 4 * mib - 1))
+        echo "0 $((end - end % (4 * mib))) 0 disk0:$offset" > segments
+        garbage_at disk0 $(($(stat -c %s disk0) - 36 * mib))
         ;;
     *)
         lay_out "$1" "$size" disk0
         echo "0 $size 0 disk0:$offset" > segments
-        follow deal volume ''
         ;;
     esac
+    tail=$(awk -v size="$size" '{ n += $2 } END { print n - size }' segments)
+    truncate -s "+$tail" volume
+    follow deal volume ''
+    truncate -s "$size" volume
 }
 
 # make_expected: the volume as it must come back, by dumpe2fs, which of a range of clusters names the
@@ -236,7 +250,6 @@ check_numbers ()
     used=$(jq "[.. | objects | select((.how? // \"\") | test(\"^${1%%-*}, clean\")) | .used] | .[0]" \
         "$bundle/machine.json")
     fs_used=$((size - $(awk '{ n += $2 } END { print n + 0 }' free)))
-    tail=$(($(awk '{ n += $2 } END { print n }' segments) - size)) # of an LV, behind the filesystem
     echo "    in use $fs_used, map $used"
     [ "$used" = $((fs_used + tail)) ] || fail "$used bytes in use by the map, $fs_used by dumpe2fs"
 }
@@ -274,7 +287,7 @@ one ()
             fail "$name: what was deleted is in the image"
         fi
     done
-    truncate -s "$size" restored
+    truncate -s $((size + tail)) restored
     follow gather restored raw-
     truncate -s "$size" restored
     cmp restored expected || fail "$name: the map is not that of dumpe2fs"
