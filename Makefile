@@ -31,6 +31,7 @@ test-all:
 bench:
 	@$(INSTALL_PACKAGES) build bench
 	@tests/bench/run
+	@tests/bench/maps
 
 lint:
 	@$(INSTALL_PACKAGES) build lint
