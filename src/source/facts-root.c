@@ -74,12 +74,16 @@ static void note_failure(const FactsRoot *root, const char *path, enum facts_wan
 static int open_below(const FactsRoot *root, const char *path, int flags)
 {
 	struct open_how how = { .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int fd;
 
 	flags |= O_CLOEXEC | (flags & O_PATH ? 0 : O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	how.flags = (uint64_t)flags;
 	if (root->live)
 		return openat(root->fd, path, flags);
-	return (int)syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
+	do /* a mount or rename anywhere makes it doubt its "..": openat2(2), EAGAIN.  It ends. */
+		fd = (int)syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	return fd;
 }
 
 bool facts_root_has(const FactsRoot *root, const char *path)
