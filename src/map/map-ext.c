@@ -284,9 +284,10 @@ static bool ext_map(const Volume *volume, const char *content, struct map_found 
 	} else if (!map_with_journal(fs, &source, error)) {
 		return false;
 	}
-	use_ends(fs, volume);
 	if (ext2fs_has_feature_journal_needs_recovery(fs->super))
-		how = "journal replayed";
+		how = "journal replayed"; /* in which it may have grown: its end is used already */
+	else
+		use_ends(fs, volume);
 	ret->how = g_strdup_printf("%s, %s", content, how);
 	return true;
 }
