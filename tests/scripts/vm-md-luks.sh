@@ -187,7 +187,7 @@ how missing "md RAID1, not clean: a member is missing" 0
 how raidfive "carried whole: RAID5" 0 1
 how raidzero "carried whole: RAID0" 0 1
 how raidten "carried whole: RAID10" 0 1
-how luks "carried whole: crypto_LUKS" 1
+how luks "carried whole: LUKS" 1
 
 # layer NAME TEXT: what it says of what lies on an array or in a volume group.
 layer ()
@@ -206,7 +206,7 @@ layer "partition 1 of md carried:table" "ext4, clean"
 layer hold/cargo "ext4, clean"
 layer "deck/cargo, as on copy 1" ""
 layer "deck/cargo, as on copy 2" ""
-layer locker/safe "carried whole: crypto_LUKS"
+layer locker/safe "carried whole: LUKS"
 
 # The members say of themselves what they said before.
 for set in $SETS; do
