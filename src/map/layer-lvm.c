@@ -434,6 +434,18 @@ static void carry_others(const Assembly *assembly)
 	}
 }
 
+static void tell_groups(const Assembly *assembly)
+{
+	for (unsigned int i = 0; i < assembly->pvs->len; i++) {
+		const struct found_pv *found = g_ptr_array_index(assembly->pvs, i);
+
+		if (!found->group)
+			continue;
+		g_free(found->member->group);
+		found->member->group = g_strdup(found->group->group->uuid);
+	}
+}
+
 static void lvm_assemble(GPtrArray *members, bool last, GPtrArray *volumes, GPtrArray *warnings)
 {
 	g_auto(Assembly) assembly = {
@@ -457,6 +469,7 @@ static void lvm_assemble(GPtrArray *members, bool last, GPtrArray *volumes, GPtr
 		map_group(&assembly, g_ptr_array_index(ready, i), volumes, warnings);
 	if (last)
 		carry_others(&assembly);
+	tell_groups(&assembly);
 }
 
 static const char *const lvm_contents[] = { "LVM2_member", NULL };

@@ -49,6 +49,15 @@ static char *level_name(int32_t level)
 	}
 }
 
+static char *set_text(const struct md_super *super)
+{
+	GString *text = g_string_new(NULL);
+
+	for (size_t i = 0; i < sizeof(super->set_id); i++)
+		g_string_append_printf(text, "%02x", super->set_id[i]);
+	return g_string_free(text, false);
+}
+
 /* What a member says, or NULL when it is settled: of no array that could be followed. */
 static struct md_member *read_member(struct layer_member *member)
 {
@@ -70,6 +79,8 @@ static struct md_member *read_member(struct layer_member *member)
 		layer_carry_whole(member, "RAID1 member that is not in use");
 		return NULL;
 	}
+	g_free(member->group);
+	member->group = set_text(&found->super);
 	return g_steal_pointer(&found);
 }
 

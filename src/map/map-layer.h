@@ -15,7 +15,8 @@ struct layer_member {
 
 	/* NULL until the layer has settled it, then what the user is told; owned. */
 	char *how;
-	unsigned int node; /* the caller's own */
+	char *group; /* with it: the id of the array or group that it is of; NULL: none; owned */
+	unsigned int node, turn; /* the caller's own */
 };
 
 /* A volume that a layer found on its members. */
@@ -45,7 +46,9 @@ struct map_layer {
 	 * none is shown to it once for each.
 	 *
 	 * A member that must be carried whole is settled by layer_carry_whole(); what is unsettled
-	 * after the last time is.  @warnings (of char *) takes what the user should know.
+	 * after the last time is.  So is, by the caller, a whole group of which a member is found
+	 * when others were settled: nobody knows which of them are in use.  @warnings (of char *)
+	 * takes what the user should know.
 	 */
 	void (*assemble)(GPtrArray *members, bool last, GPtrArray *volumes, GPtrArray *warnings);
 };

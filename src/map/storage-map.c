@@ -50,7 +50,9 @@ typedef struct {
 	GPtrArray *volumes;           /* of Volume *, owned */
 	GPtrArray *nodes;             /* of struct node *, owned */
 	unsigned int n_looked;        /* how many of them were looked at */
+	unsigned int turn;            /* counts the assemblies */
 	GPtrArray *members[N_LAYERS]; /* of struct layer_member *, not yet settled */
+	GPtrArray *settled[N_LAYERS]; /* of struct layer_member *; their how is told of */
 } Storage;
 
 static void owned_volume_free(void *volume)
@@ -63,6 +65,7 @@ static void member_free(void *p)
 	struct layer_member *member = p;
 
 	g_free(member->how);
+	g_free(member->group);
 	g_free(member);
 }
 
@@ -71,14 +74,18 @@ static void storage_start(Storage *storage, StorageMap *map)
 	storage->map = map;
 	storage->nodes = g_ptr_array_new_with_free_func(g_free);
 	storage->volumes = g_ptr_array_new_with_free_func(owned_volume_free);
-	for (size_t i = 0; i < N_LAYERS; i++)
+	for (size_t i = 0; i < N_LAYERS; i++) {
 		storage->members[i] = g_ptr_array_new_with_free_func(member_free);
+		storage->settled[i] = g_ptr_array_new_with_free_func(member_free);
+	}
 }
 
 static void storage_clear(Storage *storage)
 {
-	for (size_t i = 0; i < N_LAYERS; i++)
+	for (size_t i = 0; i < N_LAYERS; i++) {
 		g_clear_pointer(&storage->members[i], g_ptr_array_unref);
+		g_clear_pointer(&storage->settled[i], g_ptr_array_unref);
+	}
 	g_clear_pointer(&storage->nodes, g_ptr_array_unref);
 	g_clear_pointer(&storage->volumes, g_ptr_array_unref);
 }
@@ -347,10 +354,49 @@ static void add_layer_volume(Storage *storage, const struct map_layer *layer,
 		find_table(storage, node, layer->name);
 }
 
-/* What is settled now is told of, and no member any more.  Returns whether anything was. */
-static bool take_settled(Storage *storage, GPtrArray *members)
+/* Whether another member of its group was settled in an earlier turn. */
+static bool is_late(const GPtrArray *settled, const struct layer_member *member)
 {
-	bool settled = false;
+	for (unsigned int i = 0; member->group && i < settled->len; i++) {
+		const struct layer_member *other = g_ptr_array_index(settled, i);
+
+		if (other->turn < member->turn && g_strcmp0(other->group, member->group) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A disk that was taken out of a mirror long ago still shows what the mirror does, and is seen
+ * before it: what was mapped by the one may be in use by the other.
+ */
+static void carry_group(Storage *storage, size_t layer, const char *group)
+{
+	static const char why[] = "a second copy of a part of it was found later";
+	GPtrArray *settled = storage->settled[layer];
+	const struct node *node = NULL;
+
+	for (unsigned int i = 0; i < settled->len; i++) {
+		struct layer_member *member = g_ptr_array_index(settled, i);
+
+		if (g_strcmp0(member->group, group) != 0)
+			continue;
+		node = g_ptr_array_index(storage->nodes, member->node);
+		g_free(node->info->how);
+		carry_whole(node, why);
+		g_clear_pointer(&member->group, g_free); /* once is enough */
+	}
+	if (node)
+		add_warning(storage->map->warnings,
+			    g_strdup_printf("%s, and what belongs to it, is carried whole: %s",
+					    node->volume->name, why));
+}
+
+/* What is settled now is told of, and no member any more.  Returns whether anything was. */
+static bool take_settled(Storage *storage, size_t layer)
+{
+	GPtrArray *members = storage->members[layer], *settled = storage->settled[layer];
+	unsigned int before = settled->len;
 
 	for (unsigned int i = members->len; i-- > 0;) {
 		struct layer_member *member = g_ptr_array_index(members, i);
@@ -359,10 +405,17 @@ static bool take_settled(Storage *storage, GPtrArray *members)
 		if (!member->how)
 			continue;
 		node->info->how = g_steal_pointer(&member->how);
-		g_ptr_array_remove_index(members, i);
-		settled = true;
+		member->turn = storage->turn;
+		g_ptr_array_add(settled, g_ptr_array_steal_index(members, i));
 	}
-	return settled;
+	for (unsigned int i = before; i < settled->len; i++) {
+		const struct layer_member *member = g_ptr_array_index(settled, i);
+		g_autofree char *group = g_strdup(member->group);
+
+		if (is_late(settled, member))
+			carry_group(storage, layer, group);
+	}
+	return settled->len > before;
 }
 
 /*
@@ -394,8 +447,11 @@ static void assemble_copy(const struct map_layer *layer, GPtrArray *members, uns
 
 		if (last && !new->how)
 			layer_carry_whole(new, "not understood");
-		if (!member->how)
+		if (!member->how) {
 			member->how = g_steal_pointer(&new->how);
+			g_free(member->group);
+			member->group = g_steal_pointer(&new->group);
+		}
 	}
 	for (unsigned int i = first; copy != 0 && i < ret_volumes->len; i++) {
 		Volume *volume = ((struct layer_volume *)g_ptr_array_index(ret_volumes, i))->volume;
@@ -437,7 +493,8 @@ static bool assemble(Storage *storage, size_t i, bool last)
 	assemble_copies(layers[i], storage->members[i], last, found, storage->map->warnings);
 	for (unsigned int j = 0; j < found->len; j++)
 		add_layer_volume(storage, layers[i], g_ptr_array_index(found, j));
-	return take_settled(storage, storage->members[i]);
+	storage->turn++;
+	return take_settled(storage, i);
 }
 
 static bool assemble_any(Storage *storage)

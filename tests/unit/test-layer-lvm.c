@@ -383,6 +383,39 @@ static void test_twice(void **state)
 }
 
 /* A boot loader's area where extents are. */
+/* A copy of a physical volume that is seen only when its group is mapped: in a volume of another.
+ */
+static void test_late(void **state)
+{
+	static const char other_text[] =
+	    "vg1 { id = \"wwwwww" DASHED "\" seqno = 1 format = \"lvm2\" status = [] "
+	    "extent_size = 128\n"
+	    "physical_volumes { pv0 { id = \"cccccc" DASHED "\" status = []\n"
+	    "pe_start = 128 pe_count = 60 } }\n"
+	    "logical_volumes { image { status = [\"VISIBLE\"]\n" SEGMENT
+	    "extent_count = 30 type = \"striped\" stripe_count = 1 stripes = [\"pv0\", 0] } } } }\n"
+	    "contents = \"Text Format Volume Group\" version = 1\n";
+	uint8_t start[SAMPLE_AREA + SAMPLE_AREA_SIZE];
+	struct disks disks;
+
+	setup(&disks);
+	put_group(&disks, group_text);
+	put_label(&disks, 2, "ccccccbbbbccccddddeeeeffffgggggg");
+	put_text(&disks, 2, other_text);
+	assert_true(blkdev_read(disks.disk[0], 0, start, sizeof(start), NULL));
+	disk_write(disks.disk[2], EXTENT, start, sizeof(start));
+	read_map(&disks, 3);
+	assert_string_equal(disk_how(&disks, 2), "LVM, volume group vg1");
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_string_equal(disk_how(&disks, i),
+				    "carried whole: a second copy of a part of "
+				    "it was found later");
+		assert_int_equal(disk_used(&disks, i), SIZE);
+	}
+	assert_int_equal(disks.map->warnings->len, 2);
+	teardown(&disks);
+}
+
 static void test_area_among_extents(void **state)
 {
 	struct disks disks;
@@ -743,23 +776,15 @@ static void test_seeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mapped),
-		cmocka_unit_test(test_whole_group),
-		cmocka_unit_test(test_whole_volume),
-		cmocka_unit_test(test_part_of),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_not_named),
-		cmocka_unit_test(test_ignored),
-		cmocka_unit_test(test_orphan),
-		cmocka_unit_test(test_wrapped),
-		cmocka_unit_test(test_headers),
-		cmocka_unit_test(test_two_owners),
-		cmocka_unit_test(test_no_data_area),
-		cmocka_unit_test(test_area_among_extents),
-		cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_mapped),       cmocka_unit_test(test_whole_group),
+		cmocka_unit_test(test_whole_volume), cmocka_unit_test(test_part_of),
+		cmocka_unit_test(test_missing),      cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_late),         cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_not_named),    cmocka_unit_test(test_ignored),
+		cmocka_unit_test(test_orphan),       cmocka_unit_test(test_wrapped),
+		cmocka_unit_test(test_headers),      cmocka_unit_test(test_two_owners),
+		cmocka_unit_test(test_no_data_area), cmocka_unit_test(test_area_among_extents),
+		cmocka_unit_test(test_seeds),        cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_uuids),
 	};
 

@@ -126,6 +126,7 @@ static void teardown(struct set *set)
 	g_ptr_array_unref(set->warnings);
 	for (unsigned int i = 0; i < MEMBERS; i++) {
 		g_free(set->members[i].layer.how);
+		g_free(set->members[i].layer.group);
 		volume_free(set->members[i].volume);
 		used_map_free(set->members[i].used);
 		blkdev_free(set->members[i].disk);
@@ -636,6 +637,43 @@ static void test_copies(void **state)
 	teardown(&set);
 }
 
+/* An array that is complete, and within another, that waits for its mirror, a copy of a member. */
+static void test_late(void **state)
+{
+	g_autoptr(Blkdev) first = disk_new(DATA_SIZE, 512), second = disk_new(DATA_SIZE, 512);
+	const Blkdev *disks[3] = { first, second };
+	g_autoptr(StorageMap) map = NULL, without = NULL;
+	struct set set;
+
+	setup(&set, MD_1_2);
+	disks[2] = set.members[0].disk;
+	write_inner(first, 0, 0, 20);
+	write_inner(second, 0, 1, 20);
+	without = storage_map_read(disks, 3);
+	assert_true(has_volume(without, "md in:0", "swap, header only"));
+	for (unsigned int i = 0; i < 2; i++) {
+		DiskMap *disk = g_ptr_array_index(without->disks, i);
+
+		assert_int_equal(used_map_count(disk->used, 0, DATA_SIZE),
+				 DATA_SIZE - 8 * MIB + 4096);
+	}
+
+	write_inner(set.members[0].disk, 2 * MIB, 0, 20);
+	map = storage_map_read(disks, 3);
+	for (unsigned int i = 0; i < 2; i++) {
+		DiskMap *disk = g_ptr_array_index(map->disks, i);
+		const struct map_volume *info = g_ptr_array_index(disk->volumes, 0);
+
+		assert_string_equal(info->how, "carried whole: a second copy of a part of it was "
+					       "found later");
+		assert_int_equal(used_map_count(disk->used, 0, DATA_SIZE), DATA_SIZE);
+	}
+	assert_true(has_volume(map, "md web:0",
+			       "carried whole: a second copy of a part of it was "
+			       "found later"));
+	teardown(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -643,7 +681,7 @@ int main(void)
 		cmocka_unit_test(test_whole),         cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_spare),         cmocka_unit_test(test_bitmap),
 		cmocka_unit_test(test_bitmap_places), cmocka_unit_test(test_table_inside),
-		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_copies),        cmocka_unit_test(test_late),
 	};
 
 	return cmocka_run_group_tests_name("layer-md", tests, NULL, NULL);
