@@ -39,7 +39,7 @@ ext3-data        |*|-t ext3 -b 4096 -J size=4                     |data=journal 
 ext4-plain       |*|-t ext4 -b 4096                                           |  |ext4, journal replayed
 +ext4-1k         |*|-t ext4 -b 1024 -J size=1                            |  |ext4, journal replayed
 ext4-2k          |*|-t ext4 -b 2048 -J size=8                            |  |ext4, journal replayed
-+ext4-data       |*|-t ext4 -b 4096 -J size=8                     |data=journal     |ext4, journal replayed
++ext4-data       |*|-t ext4 -b 4096 -J size=32                    |data=journal     |ext4, journal replayed
 ext4-writeback   |*|-t ext4 -b 4096 -J size=4                     |data=writeback   |ext4, journal replayed
 +ext4-bigalloc   |*|-t ext4 -b 4096 -J size=4 -O bigalloc -C 16384               |  |ext4, journal replayed
 +ext4-64bit      |*|-t ext4 -b 4096 -J size=4 -O 64bit                           |  |ext4, journal replayed
