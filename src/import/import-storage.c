@@ -13,6 +13,7 @@
 #define NOTE_MADE   "made"
 #define NOTE_FOUND  "found"
 #define NOTE_KEPT   "kept"           /* by the undo: others have put something into it */
+#define NOTE_ASKED  "asked"          /* which takes a pool for a moment, with the plan's UUID */
 #define NOTE_BEFORE "volumes before" /* their names, each followed by a slash */
 
 const char *import_job_pool(const ImportJob *job, const JobContext *context)
@@ -49,7 +50,7 @@ bool import_directory_run(JobContext *context, void *data, const void *item, GEr
 	Cloud *cloud = import_job_cloud(job, context, error);
 	g_autoptr(GPtrArray) missing = NULL;
 
-	if (!cloud)
+	if (!cloud || !job_note(context, NOTE_ASKED, plan->pool_uuid, error))
 		return false;
 	missing = cloud_directory_missing(cloud, plan->pool_uuid, plan->pool_path,
 					  job_context_cancellable(context), error);
@@ -75,6 +76,20 @@ static int remove_level(JobContext *context, Cloud *cloud, const char *pool_uuid
 	return cloud_directory_delete(cloud, pool_uuid, path, ret_reason, cancellable, error);
 }
 
+/* The pool that a question took for its moment, if the process died in that moment. */
+static bool end_question(JobContext *context, ImportJob *job, GError **error)
+{
+	Cloud *cloud;
+
+	if (!job_noted(context, NULL, NOTE_ASKED))
+		return true;
+	cloud = import_job_cloud(job, context, error);
+	return cloud &&
+	       cloud_pool_remove(cloud, job->plan->pool_uuid, job_context_cancellable(context),
+				 error) &&
+	       job_note(context, NOTE_ASKED, NULL, error);
+}
+
 bool import_directory_undo(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
@@ -83,6 +98,8 @@ bool import_directory_undo(JobContext *context, void *data, const void *item, GE
 
 	if (job_noted(context, "pool", NOTE_KEPT))
 		return true; /* others need it */
+	if (!end_question(context, job, error))
+		return false;
 	/* From the deepest level up; ends, as the path gets shorter. */
 	for (char *slash; path[0] && path[1]; *slash = '\0') {
 		g_autofree char *reason = NULL;
