@@ -298,14 +298,28 @@ bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GE
 	return true;
 }
 
+static const char *keep_dir(void)
+{
+	return g_getenv("TMPDIR") ?: "/var/tmp"; /* /tmp may be memory */
+}
+
 static int make_nameless(const char *name, GError **error)
 {
-	const char *dir = g_getenv("TMPDIR") ?: "/var/tmp"; /* /tmp may be memory */
+	const char *dir = keep_dir();
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		wherry_error_sys(error, errno, "cannot keep '%s' in a file in '%s'", name, dir);
 	return fd;
+}
+
+static bool write_kept(int kept, const char *name, uint64_t at, const uint8_t *buf, size_t len,
+		       GError **error)
+{
+	if (io_pwrite(kept, name, at, buf, len, error))
+		return true;
+	g_prefix_error(error, "keeping '%s' in a file in '%s': ", name, keep_dir());
+	return false;
 }
 
 /* The bytes [@at, @at + @len) of the sums file; those of @kept are of the same size already. */
@@ -314,7 +328,7 @@ static bool keep(int kept, const char *name, uint64_t from, uint64_t at, const u
 {
 	size_t skip = from > at ? (size_t)MIN(from - at, len) : 0;
 
-	return len == skip || io_pwrite(kept, name, at + skip, buf + skip, len - skip, error);
+	return len == skip || write_kept(kept, name, at + skip, buf + skip, len - skip, error);
 }
 
 /* The header, from a first buffer, decides where the leaves are; what is held is what is read. */
@@ -327,7 +341,7 @@ static bool keep_header(int kept, const char *name, const uint8_t *buf, uint64_t
 		wherry_error_sys(error, errno, "cannot keep '%s'", name);
 		return false;
 	}
-	if (!io_pwrite(kept, name, 0, buf, sizeof(struct sums_header), error))
+	if (!write_kept(kept, name, 0, buf, sizeof(struct sums_header), error))
 		return false;
 	reader = sums_reader_new(kept, name, error);
 	if (!reader)

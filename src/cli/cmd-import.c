@@ -211,6 +211,16 @@ static bool run_job(Store *store, const ImportPlan *plan, struct job_spec *spec,
 	return true;
 }
 
+/* A host that hangs holds nobody who wants an end. */
+static ImportPlan *prepare(const char *bundle, const char *uri, const Store *store,
+			   const struct import_options *options, GError **error)
+{
+	g_autoptr(InterruptRelay) relay = interrupt_relay_new();
+
+	return import_prepare(bundle, uri, store_path(store), options,
+			      interrupt_relay_cancellable(relay), error);
+}
+
 static bool import_bundle(const char *bundle, const Words *words,
 			  const struct common_options *common, GError **error)
 {
@@ -230,8 +240,7 @@ static bool import_bundle(const char *bundle, const Words *words,
 	store = jobs_open(words->state, error);
 	if (!store || !jobs_recover_left(store, &runner, error))
 		return false;
-	plan = import_prepare(bundle, words->cloud ?: CLOUD_DEFAULT, store_path(store), &options,
-			      NULL, error);
+	plan = prepare(bundle, words->cloud ?: CLOUD_DEFAULT, store, &options, error);
 	if (!plan)
 		return false;
 	warn_before(plan, &display);

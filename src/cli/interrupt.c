@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+#define RELAY_STEP_US (50 * 1000)
+
 static volatile sig_atomic_t asked;
 
 static void on_signal(int number)
@@ -24,4 +26,45 @@ void interrupt_catch(void)
 bool interrupt_asked(void)
 {
 	return asked != 0;
+}
+
+struct interrupt_relay {
+	GCancellable *cancellable;
+	GThread *thread;
+	int end; /* atomic */
+};
+
+static void *relay_thread(void *data)
+{
+	InterruptRelay *relay = data;
+
+	while (!g_atomic_int_get(&relay->end) && !interrupt_asked())
+		g_usleep(RELAY_STEP_US);
+	if (interrupt_asked())
+		g_cancellable_cancel(relay->cancellable);
+	return NULL;
+}
+
+InterruptRelay *interrupt_relay_new(void)
+{
+	InterruptRelay *relay = g_new0(InterruptRelay, 1);
+
+	relay->cancellable = g_cancellable_new();
+	relay->thread = g_thread_new("interrupt", relay_thread, relay);
+	return relay;
+}
+
+GCancellable *interrupt_relay_cancellable(InterruptRelay *relay)
+{
+	return relay->cancellable;
+}
+
+void interrupt_relay_free(InterruptRelay *relay)
+{
+	if (!relay)
+		return;
+	g_atomic_int_set(&relay->end, 1);
+	g_thread_join(relay->thread);
+	g_object_unref(relay->cancellable);
+	g_free(relay);
 }

@@ -13,6 +13,7 @@
 #define NOTE_MADE   "made"
 #define NOTE_FOUND  "found"
 #define NOTE_KEPT   "kept"           /* by the undo: others have put something into it */
+#define NOTE_ASKED  "asked"          /* which takes a pool for a moment, with the plan's UUID */
 #define NOTE_BEFORE "volumes before" /* their names, each followed by a slash */
 
 const char *import_job_pool(const ImportJob *job, const JobContext *context)
@@ -49,7 +50,7 @@ bool import_directory_run(JobContext *context, void *data, const void *item, GEr
 	Cloud *cloud = import_job_cloud(job, context, error);
 	g_autoptr(GPtrArray) missing = NULL;
 
-	if (!cloud)
+	if (!cloud || !job_note(context, NOTE_ASKED, plan->pool_uuid, error))
 		return false;
 	missing = cloud_directory_missing(cloud, plan->pool_uuid, plan->pool_path,
 					  job_context_cancellable(context), error);
@@ -75,6 +76,20 @@ static int remove_level(JobContext *context, Cloud *cloud, const char *pool_uuid
 	return cloud_directory_delete(cloud, pool_uuid, path, ret_reason, cancellable, error);
 }
 
+/* The pool that a question took for its moment, if the process died in that moment. */
+static bool end_question(JobContext *context, ImportJob *job, GError **error)
+{
+	Cloud *cloud;
+
+	if (!job_noted(context, NULL, NOTE_ASKED))
+		return true;
+	cloud = import_job_cloud(job, context, error);
+	return cloud &&
+	       cloud_pool_remove(cloud, job->plan->pool_uuid, job_context_cancellable(context),
+				 error) &&
+	       job_note(context, NOTE_ASKED, NULL, error);
+}
+
 bool import_directory_undo(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
@@ -83,6 +98,8 @@ bool import_directory_undo(JobContext *context, void *data, const void *item, GE
 
 	if (job_noted(context, "pool", NOTE_KEPT))
 		return true; /* others need it */
+	if (!end_question(context, job, error))
+		return false;
 	/* From the deepest level up; ends, as the path gets shorter. */
 	for (char *slash; path[0] && path[1]; *slash = '\0') {
 		g_autofree char *reason = NULL;
@@ -264,6 +281,7 @@ bool import_volume_run(JobContext *context, void *data, const void *item, GError
 	const struct import_disk *disk = item;
 	Cloud *cloud = import_job_cloud(job, context, error);
 	bool noted = job_noted(context, NULL, NOTE_MADE) != NULL;
+	g_autoptr(GError) cause = NULL;
 	const char *pool;
 
 	if (!cloud || (!noted && !job_note(context, NOTE_MADE, disk->volume, error)))
@@ -273,23 +291,83 @@ bool import_volume_run(JobContext *context, void *data, const void *item, GError
 	if (noted && !cloud_volume_delete(cloud, pool, disk->volume,
 					  job_context_cancellable(context), error))
 		return false;
-	return cloud_volume_create(cloud, pool, disk->volume, "raw", disk->image_size,
-				   job_context_cancellable(context), error);
+	if (cloud_volume_create(cloud, pool, disk->volume, "raw", disk->image_size,
+				job_context_cancellable(context), &cause))
+		return true;
+	/* Somebody has made just this name: it stays his. */
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS) &&
+	    !job_note(context, NOTE_MADE, NULL, error))
+		return false;
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return false;
+}
+
+/* The pool that we made, which somebody has taken away from over our volumes. */
+static bool restore_pool(JobContext *context, Cloud *cloud, const ImportPlan *plan, GError **error)
+{
+	GCancellable *cancellable = job_context_cancellable(context);
+
+	if (!job_noted(context, "pool", NOTE_MADE)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "the pool '%s' is gone, but its directory is not: define a pool on "
+			    "'%s' again",
+			    plan->pool_name, plan->pool_path);
+		return false;
+	}
+	return cloud_pool_define(cloud, plan->pool_uuid, plan->pool_name, plan->pool_path,
+				 cancellable, error) &&
+	       cloud_pool_start(cloud, plan->pool_uuid, cancellable, error);
+}
+
+/*
+ * The pool through which our volumes can be deleted: the one in which they were made, or what
+ * others have put in its place.  1: its UUID in @ret (owned); 0: its directory is gone, and they
+ * with it; -1: failed.
+ */
+static int find_holder(JobContext *context, ImportJob *job, Cloud *cloud, char **ret,
+		       GError **error)
+{
+	GCancellable *cancellable = job_context_cancellable(context);
+	const ImportPlan *plan = job->plan;
+	g_autoptr(CloudPool) pool = NULL;
+	int r =
+	    cloud_pool_find_uuid(cloud, import_job_pool(job, context), &pool, cancellable, error);
+
+	if (r == 0)
+		r = cloud_pool_find_path(cloud, plan->pool_path, &pool, cancellable, error);
+	if (r < 0)
+		return -1;
+	if (!pool) {
+		r = cloud_directory_exists(cloud, plan->pool_uuid, plan->pool_path, cancellable,
+					   error);
+		if (r > 0 && !restore_pool(context, cloud, plan, error))
+			return -1;
+	} else if (!pool->active && strcmp(pool->uuid, plan->pool_uuid) == 0 &&
+		   job_noted(context, "pool", NOTE_MADE) &&
+		   !cloud_pool_start(cloud, pool->uuid, cancellable, error)) {
+		return -1;
+	}
+	if (r > 0)
+		*ret = g_strdup(pool ? pool->uuid : plan->pool_uuid);
+	return r;
 }
 
 bool import_volume_undo(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
 	const struct import_disk *disk = item;
+	g_autofree char *holder = NULL;
 	Cloud *cloud;
+	int r;
 
 	if (!job_noted(context, NULL, NOTE_MADE))
 		return true;
 	cloud = import_job_cloud(job, context, error);
-	return cloud &&
-	       cloud_volume_delete(cloud, import_job_pool(job, context), disk->volume,
-				   job_context_cancellable(context), error) &&
-	       job_note(context, NOTE_MADE, NULL, error);
+	r = cloud ? find_holder(context, job, cloud, &holder, error) : -1;
+	if (r < 0 || (r > 0 && !cloud_volume_delete(cloud, holder, disk->volume,
+						    job_context_cancellable(context), error)))
+		return false;
+	return job_note(context, NOTE_MADE, NULL, error);
 }
 
 bool import_job_check_volume(ImportJob *job, JobContext *context, const struct import_disk *disk,

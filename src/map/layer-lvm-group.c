@@ -191,13 +191,25 @@ static bool add_lv(const struct lvm_scope *scope, const struct lvm_node *section
 	return true;
 }
 
+static bool check_lv_size(const LvmGroup *group, const struct lvm_lv *lv, GError **error)
+{
+	if (lv->count > LVM_MAX_LV_SIZE / group->extent_size) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "%s has %" PRIu64 " extents of %" PRIu64 " bytes, more than 8 PiB",
+			    lv->name, lv->count, group->extent_size);
+		return false;
+	}
+	return true;
+}
+
 static bool read_lv(const struct lvm_scope *scope, struct lvm_lv *lv,
 		    const struct lvm_node *section, GError **error)
 {
 	unsigned int flags;
 
 	if (!read_all_flags(section, lv_flags, &flags, error) ||
-	    !lvm_segments_read(scope, lv, section, error))
+	    !lvm_segments_read(scope, lv, section, error) ||
+	    !check_lv_size(scope->group, lv, error))
 		return false;
 	if (flags & FLAG_SPECIAL)
 		lv->mark = "marked by LVM for something else";
@@ -213,10 +225,10 @@ static bool read_each(const struct lvm_scope *scope, const struct lvm_node *sect
 		      member_fn read_one, GError **error)
 {
 	for (const struct lvm_node *node = section->u.first; node; node = node->next) {
-		if (node->kind != LVM_SECTION) {
+		if (node->kind != LVM_SECTION || strlen(node->key) > LVM_MAX_NAME) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-				    "'%s' holds '%s', which is no section", section->key,
-				    node->key);
+				    "'%s' holds '%.127s', which is no section of a short name",
+				    section->key, node->key);
 			return false;
 		}
 		if (!read_one(scope, node, error))
@@ -365,7 +377,8 @@ static const struct lvm_node *find_vg(const struct lvm_node *root, GError **erro
 		vg = node;
 		n++;
 	}
-	if (strcmp(contents, "Text Format Volume Group") != 0 || version != 1 || n != 1) {
+	if (strcmp(contents, "Text Format Volume Group") != 0 || version != 1 || n != 1 ||
+	    strlen(vg->key) > LVM_MAX_NAME) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
 			    "LVM metadata of version %" PRIu64 " with %u groups", version, n);
 		return NULL;

@@ -11,8 +11,10 @@
 #include "map/layer-lvm-pv.h"
 #include "map/layer-lvm-text.h"
 
-/* More volumes are nobody's. */
-#define LVM_MAX_LVS 16384u
+/* Larger ones are nobody's, and longer names no LVM's (NAME_LEN). */
+#define LVM_MAX_LVS     16384u
+#define LVM_MAX_LV_SIZE (UINT64_C(8) << 50) /* bytes */
+#define LVM_MAX_NAME    127u
 
 /* A physical volume, as the group knows it. */
 struct lvm_group_pv {

@@ -11,11 +11,20 @@ PATH=$PATH:/usr/sbin:/sbin
 requires jq --version
 requires sfdisk --version
 
-# A machine with boot entries, NICs and a disk with a volume: no array is empty.
+# A machine with boot entries, NICs, a disk with a partition and one with a logical volume: no array of
+# objects is empty.
 truncate -s 8M disk
 echo start=1MiB | sfdisk -q --label gpt disk
+cp "$SOURCE_ROOT/tests/fuzz/corpus/map-lvm/valid-linear" lvm
+truncate -s 64M lvm
 mkdir to
-WHERRY_ROOT=$SOURCE_ROOT/tests/facts/uefi/root "$PROGRAM" inspect --json disk > inspect.json
+WHERRY_ROOT=$SOURCE_ROOT/tests/facts/uefi/root "$PROGRAM" inspect --json disk lvm > inspect.json
+jq -e '.disks[1].map.volumes[0].how == "LVM, volume group vg0" and
+    ([.volumes[] | {layer, name, size, content, how}] | map(.how == "carried whole: no known content"
+    and .content == null and .layer == "lvm") | all) and
+    ([.volumes[] | [.name, .size, .used]] == [["vg0/data", 9175040, 9175040],
+        ["vg0/home", 589824, 589824]]) and .warnings == []' inspect.json > /dev/null ||
+    fail "the logical volumes: $(jq -c '.volumes, .warnings' inspect.json)"
 "$PROGRAM" capture --json --quiet --to to --name described disk > capture.json
 "$PROGRAM" verify --json --quiet to/wherry/described > verify.json
 

@@ -39,7 +39,7 @@ ext3-data        |*|-t ext3 -b 4096 -J size=4                     |data=journal 
 ext4-plain       |*|-t ext4 -b 4096                                           |  |ext4, journal replayed
 +ext4-1k         |*|-t ext4 -b 1024 -J size=1                            |  |ext4, journal replayed
 ext4-2k          |*|-t ext4 -b 2048 -J size=8                            |  |ext4, journal replayed
-+ext4-data       |*|-t ext4 -b 4096 -J size=8                     |data=journal     |ext4, journal replayed
++ext4-data       |*|-t ext4 -b 4096 -J size=32                    |data=journal     |ext4, journal replayed
 ext4-writeback   |*|-t ext4 -b 4096 -J size=4                     |data=writeback   |ext4, journal replayed
 +ext4-bigalloc   |*|-t ext4 -b 4096 -J size=4 -O bigalloc -C 16384               |  |ext4, journal replayed
 +ext4-64bit      |*|-t ext4 -b 4096 -J size=4 -O 64bit                           |  |ext4, journal replayed
@@ -100,7 +100,9 @@ wrap_journal ()
 make_cut ()
 {
     local layout=$1 args=$2 options=$3 scatter=$4 block_size journal
-    local mount=(-t ext4 -o "${options:-defaults}")
+    # No commit of the kernel's own may fall into the copy, which takes its time.
+    local mount=(-t ext4 -o "commit=600,${options:-defaults}")
+    [[ $args != *^has_journal* ]] || mount=(-t ext4)
     rm -f disk disk2 cut.img
     lay_out "$layout" $size disk
     if [[ $args = *EXTERNAL* ]]; then
@@ -112,7 +114,7 @@ make_cut ()
         # shellcheck disable=SC2086 # words
         mke2fs -q -F -b 4096 ${args/EXTERNAL/$external} "$loop"
         detach "$loop"
-        mount=(-t ext4 -o "journal_path=$external")
+        mount=(-t ext4 -o "commit=600,journal_path=$external")
     else
         # shellcheck disable=SC2086 # words
         mke2fs -q -F $args -E offset="$offset",nodiscard disk $((size / 1024))k

@@ -63,7 +63,7 @@ format ()
 {
     local kind=$1 sector=$2
     case $kind in
-    FAT12) truncate -s 14M volume; mkfs.fat -F 12 -s $((4096 / sector)) -S "$sector" volume ;;
+    FAT12) truncate -s 28M volume; mkfs.fat -F 12 -s $((8192 / sector)) -S "$sector" volume ;;
     FAT16) truncate -s $((sector * 50000)) volume; mkfs.fat -F 16 -s 1 -S "$sector" volume ;;
     FAT32) truncate -s $((sector * 70000)) volume; mkfs.fat -F 32 -s 1 -S "$sector" volume ;;
     exFAT)

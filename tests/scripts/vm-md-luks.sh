@@ -204,8 +204,13 @@ layer "md carried:rebuild" "ext4, clean"
 layer "md carried:table" "partition table: gpt"
 layer "partition 1 of md carried:table" "ext4, clean"
 layer hold/cargo "ext4, clean"
-layer "deck/cargo, as on copy 1" ""
-layer "deck/cargo, as on copy 2" ""
+for disk in a b; do
+    for set in inuse inusebitmap resync; do
+        layer "md carried:$set, as on partition $(number_of $set) of $disk" "ext4, journal replayed"
+    done
+done
+layer "deck/cargo, as on copy 1" "ext4, journal replayed"
+layer "deck/cargo, as on copy 2" "ext4, journal replayed"
 layer locker/safe "carried whole: LUKS"
 
 # The members say of themselves what they said before.
@@ -224,7 +229,7 @@ done
 
 # Of what could be followed, little more than the files came along: they and the metadata are less
 # than half of a partition.
-for set in v090 v10 v11 v12 stale table stack missing; do
+for set in v090 v10 v11 v12 inuse inusebitmap inuse090 stale resync table stack stackinuse missing; do
     for disk in a b; do
         [ $set$disk != missingb ] || continue
         partition restored/$disk "$(number_of $set)" member

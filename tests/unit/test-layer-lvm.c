@@ -255,6 +255,56 @@ static void test_whole_group(void **state)
 	}
 }
 
+static void test_limits(void **state)
+{
+	g_autofree char *name = g_strnfill(LVM_MAX_NAME + 1, 'x');
+	g_autofree char *group = g_strdup_printf("%s {", name), *lv = g_strdup_printf("%s {", name);
+	const struct {
+		const char *old, *new, *words;
+	} cases[] = {
+		{ "vg0 {", group, "version 1 with 1 groups" },
+		{ "vg0 {", group + 1, NULL },
+		{ "root {", lv, "which is no section of a short name" },
+		{ "root {", lv + 1, NULL },
+		{ "logical_volumes {",
+		  "logical_volumes { x { status = [] " SEGMENT
+		  "extent_count = 4294967295 type = \"zero\" } }",
+		  NULL },
+		{ "extent_size = 128", "extent_size = 4294967295", NULL },
+		{ "4 type",
+		  "1 type = \"zero\" } segment2 { start_extent = 1 extent_count = 4096 type",
+		  "has 4096 extents at 0 of pv0" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *text = replace(group_text, cases[i].old, cases[i].new);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(LvmGroup) parsed = lvm_group_parse(text, strlen(text), &error);
+
+		print_message("%s\n", error ? error->message : "accepted");
+		if (!cases[i].words)
+			assert_ok(parsed, error);
+		else
+			assert_non_null(strstr(error->message, cases[i].words));
+	}
+}
+
+static void test_large_volume(void **state)
+{
+	g_autofree char *large = replace(group_text, "extent_size = 128", "extent_size = 8192");
+	g_autofree char *text = replace(large, "logical_volumes {",
+					"logical_volumes { x { status = [] " SEGMENT
+					"extent_count = 2147483649 type = \"zero\" } }");
+	g_autofree char *fits = replace(text, "2147483649", "2147483648");
+	g_autoptr(GError) error = NULL;
+	g_autoptr(LvmGroup) parsed = NULL;
+
+	assert_null(lvm_group_parse(text, strlen(text), &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED,
+		     "x has 2147483649 extents of 4194304 bytes, more than 8 PiB");
+	assert_ok(parsed = lvm_group_parse(fits, strlen(fits), &error), error);
+}
+
 /* What is said of one volume, which is then carried whole; the other one is mapped. */
 static void test_whole_volume(void **state)
 {
@@ -784,6 +834,7 @@ int main(void)
 		cmocka_unit_test(test_orphan),       cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_headers),      cmocka_unit_test(test_two_owners),
 		cmocka_unit_test(test_no_data_area), cmocka_unit_test(test_area_among_extents),
+		cmocka_unit_test(test_limits),       cmocka_unit_test(test_large_volume),
 		cmocka_unit_test(test_seeds),        cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_uuids),
 	};
