@@ -2,6 +2,12 @@
 /* What all layers do alike. */
 #include "map/map-layer.h"
 
+void layer_member_clear(struct layer_member *member)
+{
+	g_clear_pointer(&member->how, g_free);
+	g_clear_pointer(&member->group, g_free);
+}
+
 struct layer_volume *layer_volume_new(Volume *volume, char *how)
 {
 	struct layer_volume *found = g_new0(struct layer_volume, 1);

@@ -19,6 +19,9 @@ struct layer_member {
 	unsigned int node, turn; /* the caller's own */
 };
 
+/* Frees what it owns, not itself. */
+void layer_member_clear(struct layer_member *member);
+
 /* A volume that a layer found on its members. */
 struct layer_volume {
 	Volume *volume; /* owned; its name is "vg0/root" or "md web:0" */

@@ -62,11 +62,8 @@ static void owned_volume_free(void *volume)
 
 static void member_free(void *p)
 {
-	struct layer_member *member = p;
-
-	g_free(member->how);
-	g_free(member->group);
-	g_free(member);
+	layer_member_clear(p);
+	g_free(p);
 }
 
 static void storage_start(Storage *storage, StorageMap *map)

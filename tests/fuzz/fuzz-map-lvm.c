@@ -103,6 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!member.how)
 		map_layer_lvm.assemble(members, true, volumes, warnings);
 	check(&member, volumes);
-	g_free(member.how);
+	layer_member_clear(&member);
 	return 0;
 }

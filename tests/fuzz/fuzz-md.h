@@ -79,7 +79,7 @@ static inline void md_input_close(struct md_input *input)
 	g_clear_pointer(&input->found, g_ptr_array_unref);
 	g_clear_pointer(&input->warnings, g_ptr_array_unref);
 	for (unsigned int i = 0; i < MD_MEMBERS; i++) {
-		g_free(input->members[i].how);
+		layer_member_clear(&input->members[i]);
 		volume_free(input->volumes[i]);
 		used_map_free(input->used[i]);
 		blkdev_free(input->disks[i]);

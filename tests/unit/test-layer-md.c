@@ -125,8 +125,7 @@ static void teardown(struct set *set)
 	g_ptr_array_unref(set->volumes);
 	g_ptr_array_unref(set->warnings);
 	for (unsigned int i = 0; i < MEMBERS; i++) {
-		g_free(set->members[i].layer.how);
-		g_free(set->members[i].layer.group);
+		layer_member_clear(&set->members[i].layer);
 		volume_free(set->members[i].volume);
 		used_map_free(set->members[i].used);
 		blkdev_free(set->members[i].disk);
