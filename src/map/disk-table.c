@@ -37,13 +37,12 @@ static int find_gpt(const Volume *disk, uint32_t sector_size, PartitionTable **r
 			    "two GPTs, in sectors of 512 and of 4096 bytes");
 		return -1;
 	}
-	if (n_small == 1 || n_large == 1) {
-		*ret = n_small == 1 ? g_steal_pointer(&small) : g_steal_pointer(&large);
-		return 1;
-	}
-	if (n_small < 0)
+	if (n_small < 0) { /* also when there is a large one: it may be the older */
 		g_propagate_error(error, g_steal_pointer(&cause));
-	return n_small;
+		return -1;
+	}
+	*ret = n_small == 1 ? g_steal_pointer(&small) : g_steal_pointer(&large);
+	return n_small == 1 || n_large == 1;
 }
 
 /* How many of the partitions hold something that libblkid knows. */

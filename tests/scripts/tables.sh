@@ -230,6 +230,10 @@ try_gpt_kin ()
     dd if=entries of=disk bs=512 seek=600 conv=notrunc status=none
     look "two GPTs" file
     whole "two GPTs"
+
+    poke $((512 + 60)) '\xff'
+    look "a damaged GPT and another, in larger sectors" file
+    whole "wrong checksum"
 }
 
 # mbr SECTOR_SIZE: a swap from 2 to 12 MiB and logical ones: 20 of a MiB each from 21 MiB on, and
