@@ -214,11 +214,35 @@ write_by_debugfs ()
     [ "$(head -n 1 compared)" = "2 blocks" ] || fail "jo $1, mke2fs $2: $(head -n 1 compared)"
 }
 
+# A filesystem that was enlarged while mounted, and whose new size is only in the journal.
+cut_grown ()
+{
+    local block
+    rm -f before after blocks
+    mke2fs -q -F -t ext4 -b 1024 -J size=4 before 16M
+    cp before after
+    truncate -s 64M before after
+    resize2fs -f after > resize2fs.log 2>&1
+    { cmp -l before after || true; } | awk '{ b = int(($1 - 1) / 1024); if (b != last) print b; last = b }' |
+        awk '$1 < 16384' > changed
+    while read -r block; do
+        dd if=after bs=1k skip="$block" count=1 status=none
+    done < changed > blocks
+    printf '%s\n' jo "jw -b $(paste -s -d , changed) blocks" jc |
+        debugfs -w -f - before > debugfs.log 2>&1
+    dd if=after of=before bs=1M skip=16 seek=16 conv=notrunc,sparse status=none
+    [ "$(dumpe2fs -h before 2> /dev/null | awk '/^Block count:/ { print $3 }')" = 16384 ] ||
+        fail "the superblock has the new size"
+}
+
 for bits in 64bit ^64bit; do
     write_by_debugfs '' "^metadata_csum,$bits"
     write_by_debugfs '-c -v 2' "metadata_csum,$bits"
     write_by_debugfs '-c -v 3' "metadata_csum,$bits"
 done
+
+cut_grown
+check grown-quiet
 
 mapfile -t cases < <(grep . <<< "$cases")
 drawn=$(draw)
