@@ -80,12 +80,20 @@ enum wherry_error libvirt_error_code(void)
 	return WHERRY_ERROR_IO;
 }
 
-bool libvirt_error_is_momentary(void)
+static bool is_momentary(const char *message)
 {
-	const char *message = last_message();
-
 	return strstr(message, "has asynchronous jobs running") ||
 	       strstr(message, "is still in use") || strstr(message, "is still being allocated");
+}
+
+bool libvirt_error_is_momentary(void)
+{
+	return is_momentary(last_message());
+}
+
+bool libvirt_error_was_momentary(const GError *error)
+{
+	return error && is_momentary(error->message);
 }
 
 bool libvirt_error_is_clash(void)

@@ -27,6 +27,8 @@ int libvirt_error_errno(void);
  * something short: the look at a pool after an upload into it, say.
  */
 bool libvirt_error_is_momentary(void);
+/* The same of what libvirt_error() made, when handles were freed since, which forgets the call. */
+bool libvirt_error_was_momentary(const GError *error);
 
 /* Whether the last failed call was refused because a pool or VM of that name, UUID or path is
  * there. */

@@ -197,7 +197,7 @@ static void work_it(LibvirtRequest *request)
 	for (;;) {
 		virResetLastError();
 		request->ok = request->work(request->link->connection, request, &request->error);
-		if (request->ok || request->once || !libvirt_error_is_momentary() ||
+		if (request->ok || request->once || !libvirt_error_was_momentary(request->error) ||
 		    g_get_monotonic_time() >= patience)
 			return;
 		g_clear_error(&request->error);

@@ -113,8 +113,14 @@ static void test_words(void **state)
 
 static void test_questions(void **state)
 {
+	g_autoptr(GError) error = NULL;
+
 	set_last(1, 18, -1, "internal error: pool 'p' has asynchronous jobs running.");
 	assert_true(libvirt_error_is_momentary());
+	libvirt_error(&error, "doing it");
+	forget_last();
+	assert_true(libvirt_error_was_momentary(error));
+	assert_false(libvirt_error_was_momentary(NULL));
 	set_last(55, 18, -1, "Requested operation is not valid: volume 'v' is still in use.");
 	assert_true(libvirt_error_is_momentary());
 	set_last(55, 18, -1, "Requested operation is not valid: storage pool 'p' is not active");
