@@ -31,6 +31,9 @@
  */
 #define FRAME_SIZE_MIN 4
 
+/* Bytes that may be on their way to the medium. */
+#define WRITE_BEHIND (4 * IMAGE_LEAF_SIZE)
+
 struct image_writer {
 	int fd;
 	char *name; /* owned */
@@ -123,8 +126,10 @@ static bool write_window(ImageWriter *writer, size_t len, GError **error)
 	struct digest digest = digest_of(writer->window, len);
 
 	g_array_append_val(writer->leaves, digest);
-	return io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len,
-			 error);
+	if (!io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len, error))
+		return false;
+	io_write_behind(writer->fd, writer->window_start, len, WRITE_BEHIND);
+	return true;
 }
 
 /* The window is full, and more is to come. */
