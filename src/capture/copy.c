@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What comes out of the pipeline, in the order of the disk, goes into the image and the sums.
+ * What comes out of the pipeline, in the order of the disk, goes into the image and the sums.  At a
+ * checkpoint both are flushed before the journal speaks of them.
  */
 #include "capture/copy.h"
 
+#include "base/autofd.h"
 #include "base/error.h"
+#include "capture/chunk-read.h"
+#include "capture/copy-journal.h"
 #include "capture/pipeline.h"
 
 #include <inttypes.h>
@@ -14,13 +18,24 @@
 /* So often it is asked whether to go on, also when the disk does not answer. */
 #define PATIENCE_MS 200u
 
+/* No more than this is lost: in time, and in bytes in use. */
+#define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
+#define CHECKPOINT_BYTES    (UINT64_C(512) << 20)
+
+/* Of those that were copied, so many are read again before a capture goes on. */
+#define SAMPLES 64u
+
 typedef struct {
 	const struct copy_job *job;
+	int image_fd, sums_fd; /* owned */
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
-	uint64_t done;         /* bytes in use that were copied */
-	int64_t next_progress; /* of g_get_monotonic_time() */
+	uint64_t done;           /* bytes in use that were copied */
+	uint64_t next;           /* bytes: where on the disk it goes on */
+	uint64_t saved;          /* @done at the last checkpoint */
+	int64_t next_progress;   /* of g_get_monotonic_time() */
+	int64_t next_checkpoint; /* the same */
 } Copy;
 
 static void copy_clear(Copy *copy)
@@ -28,30 +43,10 @@ static void copy_clear(Copy *copy)
 	pipeline_free(copy->pipeline);
 	image_writer_free(copy->image);
 	sums_writer_free(copy->sums);
+	autofd_clear(&copy->image_fd);
+	autofd_clear(&copy->sums_fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
-
-static bool copy_start(Copy *copy, const struct copy_job *job, GError **error)
-{
-	const struct pipeline_options options = {
-		.disk = job->disk->dev,
-		.used = job->disk->map->used,
-		.level = job->level,
-	};
-	uint64_t size = job->disk->dev->size;
-	uint64_t virtual_size = chunk_virtual_size(size);
-
-	copy->job = job;
-	copy->image =
-	    image_writer_new(job->image_fd, job->image_name, virtual_size, job->level > 0, error);
-	if (!copy->image)
-		return false;
-	copy->sums = sums_writer_new(job->sums_fd, job->sums_name, size, error);
-	if (!copy->sums)
-		return false;
-	copy->pipeline = pipeline_new(&options, error);
-	return copy->pipeline != NULL;
-}
 
 /* Tell how far we are, at most some times a second. */
 static bool report(Copy *copy, bool always, GError **error)
@@ -76,6 +71,116 @@ static bool report(Copy *copy, bool always, GError **error)
 		    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
 		    progress.all_total);
 	return false;
+}
+
+/* ---- Begin, or go on ---- */
+
+/* Files that were begun, and that no journal speaks of, are begun anew. */
+static int make_file(const struct copy_job *job, const char *name, GError **error)
+{
+	if (job->resume && !bundle_remove_file(job->bundle, name, error))
+		return -1;
+	return bundle_create_file(job->bundle, name, error);
+}
+
+static bool begin(Copy *copy, const struct copy_job *job, GError **error)
+{
+	uint64_t size = job->disk->dev->size;
+
+	copy->image_fd = make_file(job, job->image, error);
+	if (copy->image_fd < 0)
+		return false;
+	copy->sums_fd = make_file(job, job->sums, error);
+	if (copy->sums_fd < 0)
+		return false;
+	copy->image = image_writer_new(copy->image_fd, job->image, chunk_virtual_size(size),
+				       job->level > 0, error);
+	if (!copy->image)
+		return false;
+	copy->sums = sums_writer_new(copy->sums_fd, job->sums, size, error);
+	return copy->sums != NULL;
+}
+
+/* Some of the chunks that were copied are read once more: the disk must not have changed. */
+static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error)
+{
+	uint64_t n = MIN(SAMPLES, journal->chunks);
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t index, entry = n > 1 ? (journal->chunks - 1) * i / (n - 1) : 0;
+		struct digest want, got;
+
+		if (!sums_writer_entry(copy->sums, entry, &index, &want, error) ||
+		    !chunk_digest(copy->job->disk, index, &got, error))
+			return false;
+		if (!digest_equal(&got, &want)) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+				    "'%s' has changed at byte %" PRIu64
+				    " since its capture was interrupted; capture it anew",
+				    copy->job->disk->dev->name, index * SUMS_CHUNK_SIZE);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *journal,
+		  GError **error)
+{
+	uint64_t size = job->disk->dev->size;
+
+	copy->image_fd = bundle_open_to_write(job->bundle, job->image, error);
+	if (copy->image_fd < 0)
+		return false;
+	copy->sums_fd = bundle_open_to_write(job->bundle, job->sums, error);
+	if (copy->sums_fd < 0)
+		return false;
+	copy->image =
+	    image_writer_resume(copy->image_fd, job->image, chunk_virtual_size(size),
+				job->level > 0, journal->image->data, journal->image->len, error);
+	if (!copy->image)
+		return false;
+	copy->sums = sums_writer_resume(copy->sums_fd, job->sums, size, journal->chunks, error);
+	if (!copy->sums || !check_samples(copy, journal, error))
+		return false;
+	copy->done = copy->saved = journal->done;
+	copy->next = journal->next;
+	return true;
+}
+
+static bool start_pipeline(Copy *copy, GError **error)
+{
+	const struct pipeline_options options = {
+		.disk = copy->job->disk->dev,
+		.used = copy->job->disk->map->used,
+		.from = copy->next,
+		.level = copy->job->level,
+	};
+
+	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
+	copy->pipeline = pipeline_new(&options, error);
+	return copy->pipeline != NULL;
+}
+
+/* ---- On the way ---- */
+
+static bool checkpoint(Copy *copy, GError **error)
+{
+	const struct copy_job *job = copy->job;
+	g_autoptr(GByteArray) state = g_byte_array_new();
+	CopyJournal journal = {
+		.done = copy->done,
+		.next = copy->next,
+		.image = state,
+	};
+
+	if (!image_writer_checkpoint(copy->image, state, error) ||
+	    !sums_writer_checkpoint(copy->sums, &journal.chunks, error) ||
+	    !copy_journal_write(job->bundle, job->journal, &journal, error))
+		return false;
+	copy->saved = copy->done;
+	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
+	return true;
 }
 
 static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **error)
@@ -122,19 +227,49 @@ static bool copy_chunks(Copy *copy, GError **error)
 		if (!put_chunk(copy, chunk, error))
 			return false;
 		copy->done += chunk->used;
+		copy->next = (chunk->index + 1) * SUMS_CHUNK_SIZE;
 		if (!report(copy, false, error))
+			return false;
+		if ((copy->done - copy->saved >= CHECKPOINT_BYTES ||
+		     g_get_monotonic_time() >= copy->next_checkpoint) &&
+		    !checkpoint(copy, error))
 			return false;
 	}
 	return r == 0;
 }
 
+static bool finish(Copy *copy, uint64_t *ret_image_size, GError **error)
+{
+	const struct copy_job *job = copy->job;
+	CopyJournal journal = { .finished = true, .done = copy->done };
+	g_autoptr(GArray) leaves = NULL;
+
+	if (!report(copy, true, error) || !blkdev_check_size(job->disk->dev, error) ||
+	    !image_writer_finish(copy->image, &journal.image_size, &leaves, error) ||
+	    !sums_writer_finish(copy->sums, journal.image_size, leaves, error) ||
+	    !autofd_close(&copy->image_fd, job->image, error) ||
+	    !autofd_close(&copy->sums_fd, job->sums, error) ||
+	    !copy_journal_write(job->bundle, job->journal, &journal, error))
+		return false;
+	*ret_image_size = journal.image_size;
+	return true;
+}
+
 bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **error)
 {
-	g_autoptr(GArray) leaves = NULL;
-	g_auto(Copy) copy = { NULL };
+	g_auto(Copy) copy = { .job = job, .image_fd = -1, .sums_fd = -1 };
+	g_auto(CopyJournal) journal = { 0 };
+	int known = 0;
 
-	return copy_start(&copy, job, error) && copy_chunks(&copy, error) &&
-	       report(&copy, true, error) && blkdev_check_size(job->disk->dev, error) &&
-	       image_writer_finish(copy.image, ret_image_size, &leaves, error) &&
-	       sums_writer_finish(copy.sums, *ret_image_size, leaves, error);
+	if (job->resume)
+		known = copy_journal_read(job->bundle, job->journal, &journal, error);
+	if (known < 0)
+		return false;
+	if (journal.finished) {
+		*ret_image_size = journal.image_size;
+		return true;
+	}
+	return (known ? go_on(&copy, job, &journal, error) : begin(&copy, job, error)) &&
+	       start_pipeline(&copy, error) && copy_chunks(&copy, error) &&
+	       finish(&copy, ret_image_size, error);
 }

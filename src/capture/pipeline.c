@@ -137,7 +137,7 @@ static void reap(Pipeline *pipeline)
 
 static void read_all(Pipeline *pipeline)
 {
-	uint64_t at = 0, n = 0;
+	uint64_t at = pipeline->options.from, n = 0;
 	struct extent extent;
 
 	while (used_map_next(pipeline->options.used, at, &extent)) {

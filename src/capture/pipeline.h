@@ -34,6 +34,7 @@ struct pipeline_chunk {
 struct pipeline_options {
 	const Blkdev *disk;       /* borrowed */
 	UsedMap *used;            /* borrowed; nobody else uses it meanwhile */
+	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
 	int level;                /* of zstd; 0: none */
 	unsigned int n_workers;   /* 0: one for each core */
 	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */

@@ -97,7 +97,7 @@ static void test_all_ways(void **state)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		const struct pipeline_options options = {
-			disk, used, ways[i].level, ways[i].n_workers, ways[i].way,
+			disk, used, 0, ways[i].level, ways[i].n_workers, ways[i].way,
 		};
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
@@ -130,7 +130,7 @@ static void test_left_early(void **state)
 
 	used_map_add(used, 0, DISK_SIZE);
 	for (unsigned int n = 0; n < 20; n++) {
-		const struct pipeline_options options = { disk, used, 1, 2, ways[n % 2].way };
+		const struct pipeline_options options = { disk, used, 0, 1, 2, ways[n % 2].way };
 		const struct pipeline_chunk *chunk;
 		g_autoptr(GError) error = NULL;
 		g_autoptr(Pipeline) pipeline = pipeline_new(&options, &error);
@@ -146,7 +146,7 @@ static void test_failure(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 		g_autoptr(UsedMap) used = used_map_new(DISK_SIZE, 10);
-		const struct pipeline_options options = { disk, used, 1, 2, ways[i].way };
+		const struct pipeline_options options = { disk, used, 0, 1, 2, ways[i].way };
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
 		g_autoptr(GError) error = NULL;
