@@ -34,6 +34,7 @@ typedef struct {
 	uint64_t done;           /* bytes in use that were copied */
 	uint64_t next;           /* bytes: where on the disk it goes on */
 	uint64_t saved;          /* @done at the last checkpoint */
+	uint64_t save_after;     /* bytes in use between checkpoints */
 	int64_t next_progress;   /* of g_get_monotonic_time() */
 	int64_t next_checkpoint; /* the same */
 } Copy;
@@ -148,6 +149,17 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 	return true;
 }
 
+/* A test cannot wait for hundreds of MiB: WHERRY_CHECKPOINT_BYTES, see tests/scripts/resume.sh. */
+static uint64_t checkpoint_bytes(void)
+{
+	const char *text = g_getenv("WHERRY_CHECKPOINT_BYTES");
+	uint64_t bytes;
+
+	if (text && g_ascii_string_to_unsigned(text, 10, 1, CHECKPOINT_BYTES, &bytes, NULL))
+		return bytes;
+	return CHECKPOINT_BYTES;
+}
+
 static bool start_pipeline(Copy *copy, GError **error)
 {
 	const struct pipeline_options options = {
@@ -157,6 +169,7 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.level = copy->job->level,
 	};
 
+	copy->save_after = checkpoint_bytes();
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	copy->pipeline = pipeline_new(&options, error);
 	return copy->pipeline != NULL;
@@ -230,7 +243,7 @@ static bool copy_chunks(Copy *copy, GError **error)
 		copy->next = (chunk->index + 1) * SUMS_CHUNK_SIZE;
 		if (!report(copy, false, error))
 			return false;
-		if ((copy->done - copy->saved >= CHECKPOINT_BYTES ||
+		if ((copy->done - copy->saved >= copy->save_after ||
 		     g_get_monotonic_time() >= copy->next_checkpoint) &&
 		    !checkpoint(copy, error))
 			return false;
