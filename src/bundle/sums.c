@@ -147,6 +147,11 @@ bool sums_writer_checkpoint(SumsWriter *writer, uint64_t *ret_chunks, GError **e
 	return true;
 }
 
+uint64_t sums_writer_next(const SumsWriter *writer)
+{
+	return writer->next;
+}
+
 bool sums_writer_entry(SumsWriter *writer, uint64_t i, uint64_t *ret_index, struct digest *ret,
 		       GError **error)
 {

@@ -52,6 +52,9 @@ bool sums_writer_checkpoint(SumsWriter *writer, uint64_t *ret_chunks, GError **e
 SumsWriter *sums_writer_resume(int fd, const char *name, uint64_t disk_size, uint64_t chunks,
 			       GError **error);
 
+/* The first chunk that may be put. */
+uint64_t sums_writer_next(const SumsWriter *writer);
+
 /* Chunk @i of those that were put until the last checkpoint, in their order. */
 bool sums_writer_entry(SumsWriter *writer, uint64_t i, uint64_t *ret_index, struct digest *ret,
 		       GError **error);

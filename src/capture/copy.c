@@ -142,7 +142,16 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 	if (!copy->image)
 		return false;
 	copy->sums = sums_writer_resume(copy->sums_fd, job->sums, size, journal->chunks, error);
-	if (!copy->sums || !check_samples(copy, journal, error))
+	if (!copy->sums)
+		return false;
+	if (image_writer_next(copy->image) > journal->next / IMAGE_CLUSTER_SIZE ||
+	    sums_writer_next(copy->sums) > journal->next / SUMS_CHUNK_SIZE) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' goes on at byte %" PRIu64 ", but '%s' or '%s' reaches further",
+			    job->journal, journal->next, job->image, job->sums);
+		return false;
+	}
+	if (!check_samples(copy, journal, error))
 		return false;
 	copy->done = copy->saved = journal->done;
 	copy->next = journal->next;

@@ -97,9 +97,10 @@ static bool state_fits(const ImageWriter *writer, const struct writer_state *hea
 	       be64_get(head->compressed) == writer->compressed &&
 	       writer->next_index <= writer->n_guest_clusters && writer->l2_index <= writer->n_l1 &&
 	       end <= QCOW2_FILE_SIZE_MAX && end % IMAGE_CLUSTER_SIZE == 0 &&
-	       start % IMAGE_LEAF_SIZE == 0 && start < end &&
-	       end - start <= IMAGE_LEAF_SIZE + IMAGE_CLUSTER_SIZE &&
-	       writer->packed_offset <= writer->packed_end && writer->packed_end <= end &&
+	       start % IMAGE_LEAF_SIZE == 0 && start < end && end - start <= IMAGE_LEAF_SIZE &&
+	       writer->packed_end % IMAGE_CLUSTER_SIZE == 0 && writer->packed_end <= end &&
+	       (writer->packed_offset == writer->packed_end ||
+		(writer->packed_offset >= start && writer->packed_offset < writer->packed_end)) &&
 	       be64_get(head->n_leaves) == start / IMAGE_LEAF_SIZE;
 }
 
@@ -108,6 +109,7 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 		       struct writer_state *head)
 {
 	size_t l1_bytes = writer->n_l1 * sizeof(be64), n_leaves, used;
+	uint64_t n_sealed, n_ranges;
 
 	if (len < sizeof(*head) + l1_bytes)
 		return false;
@@ -131,8 +133,11 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 	len -= n_leaves * sizeof(struct digest);
 	image_refcounts_free(writer->refcounts);
 	writer->refcounts = image_refcounts_restore(state, len, &used);
-	return writer->refcounts && used == len &&
-	       image_refcounts_sealed(writer->refcounts) * QCOW2_REFCOUNTS_BYTES <= writer->end;
+	if (!writer->refcounts || used != len)
+		return false;
+	n_sealed = image_refcounts_sealed(writer->refcounts);
+	n_ranges = writer->end / QCOW2_REFCOUNTS_BYTES;
+	return n_sealed <= n_ranges && n_ranges - n_sealed <= 1;
 }
 
 /* The header may be there, if the writer died when it had all but finished: it is none yet. */

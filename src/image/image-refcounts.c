@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* No cluster is touched by more frames, each of 4 bytes and more. */
+#define MAX_TOUCHING (IMAGE_CLUSTER_SIZE / 4 + 1)
+
 struct image_refcounts {
 	GArray *table; /* of be64, one for each sealed range; owned */
 	uint16_t counts[2][QCOW2_REFCOUNTS];
@@ -80,6 +83,7 @@ ImageRefcounts *image_refcounts_restore(const uint8_t *state, size_t len, size_t
 	uint64_t n;
 	be64 head;
 	be16 count;
+	bool sane = true;
 
 	if (len < sizeof(head) + counts_bytes)
 		return NULL;
@@ -94,7 +98,12 @@ ImageRefcounts *image_refcounts_restore(const uint8_t *state, size_t len, size_t
 		for (size_t i = 0; i < QCOW2_REFCOUNTS; i++, state += sizeof(count)) {
 			memcpy(&count, state, sizeof(count));
 			refcounts->counts[range][i] = be16_get(count);
+			sane = sane && be16_get(count) <= MAX_TOUCHING;
 		}
+	if (!sane) {
+		image_refcounts_free(refcounts);
+		return NULL;
+	}
 	*ret_len = sizeof(head) + n * sizeof(be64) + counts_bytes;
 	return refcounts;
 }

@@ -403,6 +403,11 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 	return true;
 }
 
+uint64_t image_writer_next(const ImageWriter *writer)
+{
+	return writer->next_index;
+}
+
 uint64_t image_writer_size(const ImageWriter *writer)
 {
 	return writer->end;

@@ -59,6 +59,9 @@ ImageWriter *image_writer_resume(int fd, const char *name, uint64_t virtual_size
 bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
 			 GError **error);
 
+/* The first guest cluster that may be put. */
+uint64_t image_writer_next(const ImageWriter *writer);
+
 /* Bytes of the file so far. */
 uint64_t image_writer_size(const ImageWriter *writer);
 
