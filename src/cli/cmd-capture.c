@@ -236,10 +236,12 @@ const struct command cmd_capture = {
 	    "machine.json.  A capture that was interrupted, by a full medium or a power cut,\n"
 	    "too, goes on with --resume; the disks must not have changed.\n"
 	    "\n"
-	    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n"
+	    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 a disk has changed since its\n"
+	    "capture was interrupted, 130 interrupted; --resume goes on after 1 and 130.\n"
 	    "\n"
 	    "Examples:\n"
 	    "  wherry capture --to /mnt/stick\n"
+	    "  wherry capture --to /mnt/stick --resume\n"
 	    "  wherry capture --to /mnt/stick --name server1 /dev/sda /dev/nvme0n1\n"
 	    "  wherry capture --to /tmp --compress zstd:3 disk.img",
 	.run = run_capture,

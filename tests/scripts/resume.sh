@@ -3,7 +3,8 @@
 #
 # Captures are interrupted at random instants and go on with --resume until they are done: by
 # SIGKILL, by a power cut (the target's backing file is copied as it is), by a full medium, by
-# SIGINT.  Each bundle verifies, and holds what the map of the disk names.  The seed is printed.
+# SIGINT.  Each bundle verifies, and holds what the map of the disk names.  The seed is printed;
+# WHERRY_CHAOS_SEED takes it.
 #
 # WHERRY_CHECKPOINT_BYTES makes checkpoints come often enough for a small disk.
 
@@ -15,7 +16,7 @@ requires qemu-img --version
 requires openssl version
 requires test "$(id -u)" -eq 0 # for mounts
 
-rounds=12
+rounds=20
 [ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
 seed=${WHERRY_CHAOS_SEED-$(draw)}
 echo "seed $seed"
@@ -92,31 +93,51 @@ nap ()
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# An instant of the capture's measured duration, in ms; what is resumed takes less.
-instant ()
+# below N: a random number.
+below ()
 {
-    echo $((RANDOM * RANDOM % (duration_ms * 4 / 5)))
+    echo $(((RANDOM << 15 | RANDOM) % ($1 > 0 ? $1 : 1)))
+}
+
+# measure: a whole capture, in $duration_ms if it was the fastest so far.
+measure ()
+{
+    local begin=$EPOCHREALTIME ms
+    mkdir whole
+    capture whole > /dev/null
+    ms=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", (b - a) * 1000 + 1 }')
+    [ "${duration_ms-$ms}" -lt "$ms" ] || duration_ms=$ms
+    check whole
+    rm -r whole
+}
+
+# begun DIR: wait until the capture of process $pid has a checkpoint.
+begun ()
+{
+    while [ ! -e "$1/wherry/chaos/disk-0.journal" ]; do
+        kill -0 $pid 2> /dev/null || fail "no checkpoint in round $round: $(cat out)"
+        sleep 0.01
+    done
 }
 
 make_disk
-mkdir whole
 round=0
-begin=$EPOCHREALTIME
-capture whole > /dev/null
-end=$EPOCHREALTIME
-duration_ms=$(awk -v a="$begin" -v b="$end" 'BEGIN { printf "%d", (b - a) * 1000 + 1 }')
-check whole
+measure
+measure
 echo "a whole capture takes $duration_ms ms"
 
-# By SIGKILL, until it gets through.
+# By SIGKILL, twice: the second time while it goes on.
 inside=0 kills=0
 for ((round = 1; round <= rounds; round++)); do
     rm -rf killed
     mkdir killed
     options=()
-    for ((i = 0; i < 4; i++)); do
+    left=$duration_ms
+    for _ in 1 2; do
         start killed "${options[@]}"
-        nap "$(instant)"
+        instant=$(below "$left")
+        left=$((left - instant))
+        nap "$instant"
         kills=$((kills + 1))
         ! kill -KILL $pid 2> /dev/null || inside=$((inside + 1))
         ! wait $pid 2> /dev/null || break
@@ -129,80 +150,95 @@ for ((round = 1; round <= rounds; round++)); do
     done
     finish killed
 done
+rm -r killed
 echo "$inside of $kills kills were inside"
+[ $((inside * 10)) -ge $((kills * 8)) ] || fail "only $inside of $kills kills were inside"
 
 # A power cut: what is in the backing file at some instant is all that is left.
+mkdir medium
 for ((round = 1; round <= rounds; round++)); do
-    mkdir -p medium
     rm -f medium.img cut.img
     truncate -s 600M medium.img
     mke2fs -q -F -t ext4 medium.img
     mount -o loop medium.img medium
     mounted=("$PWD/medium")
     start medium
-    nap "$(instant)"
+    [ $((round % 4)) -eq 0 ] || begun medium
+    nap "$(below $((duration_ms / 2)))"
     kill -STOP $pid 2> /dev/null || true # a copy takes its time, a power cut does not
     cp --sparse=always medium.img cut.img
-    kill -CONT $pid 2> /dev/null || true
-    wait $pid || fail "round $round: $(cat out)"
+    kill -KILL $pid 2> /dev/null || true
+    wait $pid 2> /dev/null || true
     umount medium
     mount -o loop cut.img medium
     finish medium
     umount medium
     mounted=()
 done
+rm medium.img cut.img
 
-# A medium that is full, until there is room again.
+# A medium that is full, some bytes further on, until there is room again.
 mkdir full
 mount -t tmpfs -o size=400M tmpfs full
 mounted=("$PWD/full")
-for ((round = 1; round <= rounds / 4 + 1; round++)); do
-    rm -rf full/*
+full=0
+for ((round = 1; round <= rounds; round++)); do
     start full
-    nap $((duration_ms / 8))
-    fallocate -l "$(df --output=avail -B1 full | tail -n 1)" full/filler || true
-    if wait $pid; then
-        echo "round $round came through before the medium was full"
-    else
-        grep -q 'No space left\|bytes free' out || fail "not for lack of space: $(cat out)"
+    begun full
+    kill -STOP $pid
+    room=$(df --output=avail -B1 full | tail -n 1)
+    fallocate -l $((room - $(below 40000000))) full/filler
+    kill -CONT $pid
+    if ! wait $pid; then
+        grep -q 'No space left' out || fail "not for lack of space: $(cat out)"
+        grep -q 'go on with --resume' out || fail "not how to go on: $(cat out)"
+        full=$((full + 1))
     fi
     rm full/filler
     finish full
+    rm -rf full/*
 done
 umount full
 mounted=()
+echo "the medium was full in $full of $rounds rounds"
+[ "$full" -gt $((rounds / 2)) ] || fail "the medium was full in $full of $rounds rounds only"
 
-# SIGINT ends it soon, with status 130.
-round=SIGINT
-mkdir interrupted
-capture interrupted > out 2>&1 &
-pid=$!
-nap $((duration_ms / 3))
-kill -INT $pid
-status=0
-wait $pid || status=$?
-[ $status -eq 130 ] || [ $status -eq 0 ] || fail "status $status: $(cat out)"
-finish interrupted
+# SIGINT and SIGTERM end it within 2 s, with status 130, and it says how to go on.
+for signal in INT TERM; do
+    round=$signal
+    mkdir "$signal"
+    start "$signal"
+    begun "$signal"
+    kill -$signal $pid
+    begin=$EPOCHREALTIME
+    status=0
+    wait $pid || status=$?
+    ms=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", (b - a) * 1000 }')
+    [ $status -eq 130 ] || fail "status $status: $(cat out)"
+    [ "$ms" -lt 2000 ] || fail "it took $ms ms to end after SIG$signal"
+    grep -q 'go on with --resume: interrupted after' out || fail "not how to go on: $(cat out)"
+    finish "$signal"
+done
 
 # Refused: another disk, a disk that has changed, and two at once.
 round=refused
 mkdir refused
-capture refused > out 2>&1 &
-pid=$!
-nap $((duration_ms / 2))
+start refused
+begun refused
 kill -KILL $pid
 wait $pid 2> /dev/null || true
-if [ -e refused/wherry/chaos/disk-0.journal ]; then
-    cp --sparse=always disk disk.kept
-    printf x | dd of=disk bs=1 seek=$((5 << 20)) conv=notrunc status=none
-    printf x | dd of=disk bs=1 seek=100 conv=notrunc status=none
-    fails_with 'is not as it was when its capture was interrupted' capture refused --resume
-    truncate -s 401M disk
-    fails_with 'its size' capture refused --resume
-    mv disk.kept disk
-    flock refused/wherry/chaos sleep 5 &
-    nap 300
-    fails_with 'another wherry works on' capture refused --resume
-    wait
-fi
+cp --sparse=always disk disk.kept
+printf x | dd of=disk bs=1 seek=100 conv=notrunc status=none
+fails_with 'is not as it was when its capture was interrupted' capture refused --resume
+cp --sparse=always disk.kept disk
+head -c 3M /dev/zero | tr '\0' x | dd of=disk bs=1M seek=1 iflag=fullblock conv=notrunc status=none
+fails_with 'has changed at byte' capture refused --resume
+truncate -s 401M disk
+fails_with 'its size' capture refused --resume
+mv disk.kept disk
+flock refused/wherry/chaos sleep 2 &
+nap 300
+fails_with 'another wherry works on' capture refused --resume
+wait
+fails_with 'leave out --compress' capture refused --resume --compress none
 finish refused
