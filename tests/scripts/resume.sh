@@ -44,7 +44,7 @@ make_disk ()
 {
     truncate -s 400M disk
     for i in $(seq 0 19); do
-        case $((RANDOM % 3)) in
+        case $((i == 0 ? 0 : RANDOM % 3)) in # the first is sampled below, if it is not zero
         0) noise 8 "$seed-$i" ;;
         1) noise 2 "$seed-$i" | base64 -w 76 | sed p ;;
         2) head -c 8M /dev/zero ;;
