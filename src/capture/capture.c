@@ -8,6 +8,7 @@
 #include "bundle/domain-xml.h"
 #include "bundle/journal.h"
 #include "capture/copy.h"
+#include "capture/gaps.h"
 #include "capture/identity.h"
 #include "capture/log.h"
 #include "capture/machine.h"
@@ -172,15 +173,41 @@ static char *journal_name(unsigned int disk)
 	return g_strdup_printf("disk-%u.journal", disk);
 }
 
+/* What could not be read: into the manifest, the log, and to the user. */
+static void note_gaps(const struct capture_options *options, const GArray *gaps,
+		      struct manifest_disk *disk, Manifest *manifest, CaptureLog *log)
+{
+	g_autofree char *text = NULL;
+
+	if (gaps->len == 0)
+		return;
+	for (unsigned int i = 0; i < gaps->len; i++) {
+		const struct extent *e = &g_array_index(gaps, struct extent, i);
+		struct manifest_gap *gap = manifest_add_gap(disk);
+
+		gap->offset = e->offset;
+		gap->length = e->length;
+		capture_log_add(log, "%s: %" PRIu64 " bytes at %" PRIu64 " could not be read",
+				disk->path, e->length, e->offset);
+	}
+	text =
+	    g_strdup_printf("%s: %" PRIu64 " bytes in %u ranges could not be read and are zero in "
+			    "the image",
+			    disk->path, gaps_bytes(gaps), gaps->len);
+	capture_log_add(log, "warning: %s", text);
+	options->warn(text, options->userdata);
+	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
+}
+
 static bool copy_one(struct copy_job *job, unsigned int number, struct manifest_disk *disk,
-		     Manifest *manifest, GError **error)
+		     Manifest *manifest, GArray **ret_gaps, GError **error)
 {
 	g_autofree char *journal = journal_name(number);
 
 	job->image = disk->image;
 	job->sums = disk->sums;
 	job->journal = journal;
-	return copy_disk(job, &disk->image_size, error) &&
+	return copy_disk(job, &disk->image_size, ret_gaps, error) &&
 	       bundle_record_file(job->bundle, disk->sums, manifest, error);
 }
 
@@ -190,6 +217,7 @@ static bool copy_all(const struct capture_options *options, const Bundle *bundle
 	struct copy_job job = {
 		.bundle = bundle,
 		.level = level,
+		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,
 		.userdata = options->userdata,
@@ -200,10 +228,12 @@ static bool copy_all(const struct capture_options *options, const Bundle *bundle
 	for (unsigned int i = 0; i < disks->len; i++) {
 		const struct plan_disk *plan = g_ptr_array_index(disks, i);
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+		g_autoptr(GArray) gaps = NULL;
 
 		job.disk = plan;
-		if (!copy_one(&job, i, disk, manifest, error))
+		if (!copy_one(&job, i, disk, manifest, &gaps, error))
 			return false;
+		note_gaps(options, gaps, disk, manifest, log);
 		job.before += plan->used;
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);

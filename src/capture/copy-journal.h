@@ -2,6 +2,8 @@
 /* How far the copy of one disk is: the content of its journal. */
 #pragma once
 
+#include "base/extent.h"
+
 #include "bundle/bundle.h"
 
 typedef struct {
@@ -10,6 +12,7 @@ typedef struct {
 	uint64_t done;       /* bytes in use that were copied */
 	uint64_t next;       /* bytes: where on the disk it goes on */
 	uint64_t chunks;     /* of the sums */
+	GArray *gaps;        /* of struct extent: what could not be read; owned; never NULL */
 	GByteArray *image;   /* of image_writer_checkpoint(); owned; NULL: finished */
 } CopyJournal;
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "capture/chunk-read.h"
 #include "capture/copy-journal.h"
+#include "capture/gaps.h"
 #include "capture/pipeline.h"
 
 #include <inttypes.h>
@@ -31,6 +32,7 @@ typedef struct {
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
+	GArray *gaps;            /* of struct extent; owned */
 	uint64_t done;           /* bytes in use that were copied */
 	uint64_t next;           /* bytes: where on the disk it goes on */
 	uint64_t saved;          /* @done at the last checkpoint */
@@ -44,6 +46,7 @@ static void copy_clear(Copy *copy)
 	pipeline_free(copy->pipeline);
 	image_writer_free(copy->image);
 	sums_writer_free(copy->sums);
+	g_clear_pointer(&copy->gaps, g_array_unref);
 	autofd_clear(&copy->image_fd);
 	autofd_clear(&copy->sums_fd);
 }
@@ -111,8 +114,11 @@ static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error
 		uint64_t index, entry = n > 1 ? (journal->chunks - 1) * i / (n - 1) : 0;
 		struct digest want, got;
 
-		if (!sums_writer_entry(copy->sums, entry, &index, &want, error) ||
-		    !chunk_digest(copy->job->disk, index, &got, error))
+		if (!sums_writer_entry(copy->sums, entry, &index, &want, error))
+			return false;
+		if (gaps_touch(journal->gaps, index * SUMS_CHUNK_SIZE, SUMS_CHUNK_SIZE))
+			continue; /* that takes its time, and may end otherwise now */
+		if (!chunk_digest(copy->job->disk, index, &got, error))
 			return false;
 		if (!digest_equal(&got, &want)) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
@@ -153,6 +159,7 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 	}
 	if (!check_samples(copy, journal, error))
 		return false;
+	g_array_append_vals(copy->gaps, journal->gaps->data, journal->gaps->len);
 	copy->done = copy->saved = journal->done;
 	copy->next = journal->next;
 	return true;
@@ -174,6 +181,8 @@ static bool start_pipeline(Copy *copy, GError **error)
 	const struct pipeline_options options = {
 		.disk = copy->job->disk->dev,
 		.used = copy->job->disk->map->used,
+		.sector_size = copy->job->disk->map->sector_size,
+		.allow_bad = copy->job->allow_bad,
 		.from = copy->next,
 		.level = copy->job->level,
 	};
@@ -193,6 +202,7 @@ static bool checkpoint(Copy *copy, GError **error)
 	CopyJournal journal = {
 		.done = copy->done,
 		.next = copy->next,
+		.gaps = copy->gaps,
 		.image = state,
 	};
 
@@ -207,6 +217,8 @@ static bool checkpoint(Copy *copy, GError **error)
 
 static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **error)
 {
+	for (unsigned int i = 0; i < chunk->gaps->len; i++)
+		gaps_add(copy->gaps, &g_array_index(chunk->gaps, struct extent, i));
 	if (chunk->zero)
 		return true;
 	if (!sums_writer_put(copy->sums, chunk->index, &chunk->digest, error))
@@ -260,10 +272,10 @@ static bool copy_chunks(Copy *copy, GError **error)
 	return r == 0;
 }
 
-static bool finish(Copy *copy, uint64_t *ret_image_size, GError **error)
+static bool finish(Copy *copy, uint64_t *ret_image_size, GArray **ret_gaps, GError **error)
 {
 	const struct copy_job *job = copy->job;
-	CopyJournal journal = { .finished = true, .done = copy->done };
+	CopyJournal journal = { .finished = true, .done = copy->done, .gaps = copy->gaps };
 	g_autoptr(GArray) leaves = NULL;
 
 	if (!report(copy, true, error) || !blkdev_check_size(job->disk->dev, error) ||
@@ -274,14 +286,43 @@ static bool finish(Copy *copy, uint64_t *ret_image_size, GError **error)
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
 	*ret_image_size = journal.image_size;
+	*ret_gaps = g_steal_pointer(&copy->gaps);
 	return true;
 }
 
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **error)
+static bool run(Copy *copy, const CopyJournal *known, uint64_t *ret_image_size, GArray **ret_gaps,
+		GError **error)
+{
+	return (known ? go_on(copy, copy->job, known, error) : begin(copy, copy->job, error)) &&
+	       start_pipeline(copy, error) && copy_chunks(copy, error) &&
+	       finish(copy, ret_image_size, ret_gaps, error);
+}
+
+/* What a full medium lacks, going by what was copied so far. */
+static void say_what_is_missing(const Copy *copy, GError *cause)
+{
+	uint64_t done = copy->job->before + copy->done, left = copy->job->all_total - done;
+	double ratio = 1;
+	g_autofree char *text = g_steal_pointer(&cause->message);
+
+	if (copy->image && copy->done > 0)
+		ratio = (double)image_writer_size(copy->image) / (double)copy->done;
+	cause->message =
+	    g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
+			    " bytes in use are copied, the rest needs about %.0f bytes "
+			    "more: make room and go on",
+			    text, done, copy->job->all_total, (double)left * ratio);
+}
+
+bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GArray **ret_gaps,
+	       GError **error)
 {
 	g_auto(Copy) copy = { .job = job, .image_fd = -1, .sums_fd = -1 };
 	g_auto(CopyJournal) journal = { 0 };
+	g_autoptr(GError) cause = NULL;
 	int known = 0;
+
+	copy.gaps = g_array_new(false, false, sizeof(struct extent));
 
 	if (job->resume)
 		known = copy_journal_read(job->bundle, job->journal, &journal, error);
@@ -289,9 +330,13 @@ bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **er
 		return false;
 	if (journal.finished) {
 		*ret_image_size = journal.image_size;
+		*ret_gaps = g_steal_pointer(&journal.gaps);
 		return true;
 	}
-	return (known ? go_on(&copy, job, &journal, error) : begin(&copy, job, error)) &&
-	       start_pipeline(&copy, error) && copy_chunks(&copy, error) &&
-	       finish(&copy, ret_image_size, error);
+	if (run(&copy, known ? &journal : NULL, ret_image_size, ret_gaps, &cause))
+		return true;
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
+		say_what_is_missing(&copy, cause);
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return false;
 }

@@ -14,6 +14,7 @@ struct copy_job {
 	const struct plan_disk *disk;
 	const char *image, *sums, *journal; /* names in the bundle */
 	int level;                          /* of zstd; 0: none */
+	bool allow_bad;                     /* sectors that cannot be read are zero */
 	bool resume;                        /* go on where the journal says, if there is one */
 	uint64_t before, all_total;         /* bytes of the disks before this one, and of all */
 	progress_fn progress;
@@ -21,7 +22,9 @@ struct copy_job {
 };
 
 /*
- * @ret_image_size: bytes of the image, which is complete and flushed, as are the sums.  What fails
- * can be resumed.  WHERRY_ERROR_DIFFERENT: the disk is not as it was when the journal was written.
+ * @ret_image_size: bytes of the image, which is complete and flushed, as are the sums.  @ret_gaps:
+ * of struct extent, what could not be read; owned by the caller.  What fails can be resumed.
+ * WHERRY_ERROR_DIFFERENT: the disk is not as it was when the journal was written.
  */
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **error);
+bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GArray **ret_gaps,
+	       GError **error);

@@ -16,6 +16,9 @@
 /* More do not make a disk faster, where there is no io_uring. */
 #define MAX_THREADS 8u
 
+/* Bytes: no disk has smaller sectors. */
+#define SECTOR_MIN 512u
+
 struct disk_reader {
 	int fd;      /* a second one, for it has O_DIRECT where that can be; owned */
 	bool direct; /* whether it has */
@@ -156,6 +159,17 @@ struct disk_read *disk_reader_wait(DiskReader *reader)
 				    POSIX_FADV_DONTNEED); /* a wish */
 	io_uring_cqe_seen(&reader->ring, cqe);
 	return read;
+}
+
+int disk_reader_read_now(const DiskReader *reader, uint64_t offset, size_t len, void *buf)
+{
+	/* The last sector of a file may be a part of one: less comes than was asked for. */
+	size_t want = (len + SECTOR_MIN - 1) / SECTOR_MIN * SECTOR_MIN;
+	ssize_t n = TEMP_FAILURE_RETRY(pread(reader->fd, buf, want, (off_t)offset));
+
+	if (n < 0)
+		return errno;
+	return (size_t)n >= len ? 0 : ENODATA;
 }
 
 void disk_reader_free(DiskReader *reader)

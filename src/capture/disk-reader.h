@@ -45,6 +45,13 @@ unsigned int disk_reader_count(const DiskReader *reader);
 /* Wait for one of them to end, in no order.  There must be one. */
 struct disk_read *disk_reader_wait(DiskReader *reader);
 
+/*
+ * Read [@offset, @offset + @len) now, by the caller, from any thread: 0, or an errno, which is
+ * ENODATA also where the disk ends too early.  All three are aligned as the disk wants it, @buf to
+ * DISK_READER_ALIGN and with room for @len rounded up to that.
+ */
+int disk_reader_read_now(const DiskReader *reader, uint64_t offset, size_t len, void *buf);
+
 /* Waits for what is under way. */
 void disk_reader_free(DiskReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DiskReader, disk_reader_free)

@@ -15,18 +15,31 @@
 /* At both ends of a disk lies its partition table. */
 #define END_SIZE (UINT64_C(1) << 20)
 
-static bool digest_ends(const struct plan_disk *disk, char **ret, GError **error)
+#define PAGE_SIZE ((size_t)4096)
+
+/* Pages that cannot be read count as zero here: what to do about them is the copy's business. */
+static void read_end(const Blkdev *dev, uint64_t offset, uint8_t *buf, size_t len)
+{
+	if (blkdev_read(dev, offset, buf, len, NULL))
+		return;
+	for (size_t at = 0; at < len; at += PAGE_SIZE) {
+		size_t n = MIN(PAGE_SIZE, len - at);
+
+		if (!blkdev_read(dev, offset + at, buf + at, n, NULL))
+			memset(buf + at, 0, n);
+	}
+}
+
+static char *digest_ends(const struct plan_disk *disk)
 {
 	uint64_t size = disk->dev->size, len = MIN(END_SIZE, size);
 	g_autofree uint8_t *buf = g_malloc(2 * len);
 	struct digest digest;
 
-	if (!blkdev_read(disk->dev, 0, buf, len, error) ||
-	    !blkdev_read(disk->dev, size - len, buf + len, len, error))
-		return false;
+	read_end(disk->dev, 0, buf, len);
+	read_end(disk->dev, size - len, buf + len, len);
 	digest = digest_of(buf, 2 * len);
-	*ret = digest_to_hex(&digest);
-	return true;
+	return digest_to_hex(&digest);
 }
 
 /* All extents in use. */
@@ -42,44 +55,32 @@ static char *digest_map(const struct plan_disk *disk)
 	return digest_to_hex(&digest);
 }
 
-static json_t *describe_disk(const struct plan_disk *disk, const struct manifest_disk *known,
-			     GError **error)
+static json_t *describe_disk(const struct plan_disk *disk, const struct manifest_disk *known)
 {
-	g_autofree char *ends = NULL, *map = digest_map(disk);
+	g_autofree char *ends = digest_ends(disk), *map = digest_map(disk);
 
-	if (!digest_ends(disk, &ends, error))
-		return NULL;
 	return json_pack("{s:I, s:i, s:s?, s:s?, s:s, s:s}", "size", (json_int_t)disk->dev->size,
 			 "sector_size", (int)disk->map->sector_size, "wwn", known->wwn, "serial",
 			 known->serial, "ends", ends, "map", map);
 }
 
-static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks, GError **error)
+static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
 {
 	json_t *array = json_array();
 
-	for (unsigned int i = 0; i < disks->len; i++) {
-		json_t *disk = describe_disk(g_ptr_array_index(disks, i),
-					     g_ptr_array_index(manifest->disks, i), error);
-
-		if (!disk) {
-			json_decref(array);
-			return NULL;
-		}
-		json_array_append_new(array, disk);
-	}
+	for (unsigned int i = 0; i < disks->len; i++)
+		json_array_append_new(array, describe_disk(g_ptr_array_index(disks, i),
+							   g_ptr_array_index(manifest->disks, i)));
 	return array;
 }
 
 bool identity_write(const Bundle *bundle, const Manifest *manifest, int level,
 		    const GPtrArray *disks, GError **error)
 {
-	json_t *array = describe_disks(manifest, disks, error), *all;
+	json_t *array = describe_disks(manifest, disks), *all;
 	char *text;
 	bool ok;
 
-	if (!array)
-		return false;
 	all = json_pack("{s:i, s:s, s:s, s:i, s:o}", "schema", IDENTITY_SCHEMA, "id", manifest->id,
 			"created", manifest->created, "level", level, "disks", array);
 	text = json_dumps(all, JSON_INDENT(2));
@@ -174,9 +175,7 @@ bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, Manifest *
 			    bundle->path);
 		return false;
 	}
-	now = describe_disks(manifest, disks, error);
-	if (!now)
-		return false;
+	now = describe_disks(manifest, disks);
 	all = json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, NULL);
 	ok = take(all, now, disks, manifest, ret_level, error);
 	json_decref(all);

@@ -8,9 +8,12 @@
 
 #include "base/error.h"
 #include "base/zero.h"
+#include "capture/gaps.h"
+#include "capture/salvage.h"
 #include "image/compress.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +21,9 @@
 #define SLOTS 128u
 /* Enough for a disk that likes many, and few enough to end soon. */
 #define DEPTH 32u
+
+/* What threads may take to end. */
+#define END_PATIENCE G_USEC_PER_SEC
 
 /* Used extents of one chunk that are told apart; what is between those behind is carried. */
 #define MAX_EXTENTS 512u
@@ -47,6 +53,7 @@ struct slot {
 	struct extent extents[MAX_EXTENTS];
 	unsigned int n_extents;
 	struct pipeline_chunk chunk;
+	GArray *gaps;  /* of struct extent; owned */
 	GError *error; /* owned */
 };
 
@@ -58,12 +65,13 @@ struct pipeline {
 	GPtrArray *working; /* of GThread * */
 	GMutex lock;        /* covers all below, and the states of the slots */
 	GCond changed;
-	uint64_t n_read;    /* chunks that the reader began with */
-	uint64_t n_taken;   /* that the workers began with */
-	uint64_t n_given;   /* that pipeline_next() gave out */
-	struct slot *given; /* the last of these, while it is out; NULL: none */
-	bool end;           /* @n_read is all */
-	bool stop;          /* everybody ends */
+	uint64_t n_read;        /* chunks that the reader began with */
+	uint64_t n_taken;       /* that the workers began with */
+	uint64_t n_given;       /* that pipeline_next() gave out */
+	struct slot *given;     /* the last of these, while it is out; NULL: none */
+	bool end;               /* @n_read is all */
+	bool stop;              /* everybody ends */
+	unsigned int n_running; /* threads */
 };
 
 static struct slot *slot_of(const Pipeline *pipeline, uint64_t n)
@@ -75,6 +83,15 @@ static void set_state(Pipeline *pipeline, struct slot *slot, enum slot_state sta
 {
 	g_mutex_lock(&pipeline->lock);
 	slot->state = state;
+	g_cond_broadcast(&pipeline->changed);
+	g_mutex_unlock(&pipeline->lock);
+}
+
+/* A thread is at its end. */
+static void say_ended(Pipeline *pipeline)
+{
+	g_mutex_lock(&pipeline->lock);
+	pipeline->n_running--;
 	g_cond_broadcast(&pipeline->changed);
 	g_mutex_unlock(&pipeline->lock);
 }
@@ -177,6 +194,7 @@ static void *reader_thread(void *userdata)
 	pipeline->end = true;
 	g_cond_broadcast(&pipeline->changed);
 	g_mutex_unlock(&pipeline->lock);
+	say_ended(pipeline);
 	return NULL;
 }
 
@@ -187,16 +205,45 @@ struct worker {
 	unsigned int stubborn;  /* clusters in a row that did not shrink */
 };
 
-/* The used extents of the chunk one by one: a bad sector between them is none of our business. */
-static bool read_extents(const Pipeline *pipeline, struct slot *slot)
+static bool is_wanted(void *userdata)
 {
+	Pipeline *pipeline = userdata;
+	bool stop;
+
+	g_mutex_lock(&pipeline->lock);
+	stop = pipeline->stop;
+	g_mutex_unlock(&pipeline->lock);
+	return !stop;
+}
+
+/* The used extents of the chunk one by one: a bad sector between them is none of our business. */
+static bool read_extents(Pipeline *pipeline, struct slot *slot)
+{
+	const struct pipeline_options *options = &pipeline->options;
+	const struct salvage salvage = {
+		.reader = pipeline->reader,
+		.disk = options->disk,
+		.sector_size = options->sector_size,
+		.all = options->allow_bad,
+		.go_on = is_wanted,
+		.userdata = pipeline,
+	};
+	int errnum = 0;
+
 	for (unsigned int i = 0; i < slot->n_extents; i++) {
 		const struct extent *e = &slot->extents[i];
 
-		if (!blkdev_read(pipeline->options.disk, e->offset,
-				 slot->data + (e->offset - slot->start), (size_t)e->length,
-				 &slot->error))
+		if (!salvage_read(&salvage, e, slot->data + (e->offset - slot->start), slot->gaps,
+				  &errnum, &slot->error))
 			return false;
+		if (slot->gaps->len > 0 && !options->allow_bad) {
+			wherry_error_sys(&slot->error, errnum,
+					 "%s: cannot read the sector at %" PRIu64
+					 " (--allow-bad-sectors carries what can be read)",
+					 options->disk->name,
+					 g_array_index(slot->gaps, struct extent, 0).offset);
+			return false;
+		}
 	}
 	return true;
 }
@@ -230,10 +277,12 @@ static size_t compress(struct worker *worker, const uint8_t *data, uint8_t *pack
 	return len;
 }
 
-static void work_on(const Pipeline *pipeline, struct worker *worker, struct slot *slot)
+static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot)
 {
 	struct pipeline_chunk *chunk = &slot->chunk;
 
+	g_array_set_size(slot->gaps, 0);
+	chunk->gaps = slot->gaps;
 	if (!slot->read.ok && !read_extents(pipeline, slot))
 		return;
 	wipe(slot);
@@ -291,6 +340,7 @@ static void *worker_thread(void *userdata)
 		set_state(pipeline, slot, SLOT_DONE);
 	}
 	compressor_free(worker.compressor);
+	say_ended(pipeline);
 	return NULL;
 }
 
@@ -302,6 +352,7 @@ static bool make_slots(Pipeline *pipeline, GError **error)
 	for (unsigned int i = 0; i < SLOTS; i++) {
 		struct slot *slot = &pipeline->slots[i];
 
+		slot->gaps = g_array_new(false, false, sizeof(struct extent));
 		slot->data = aligned_alloc(DISK_READER_ALIGN, SUMS_CHUNK_SIZE);
 		slot->packed = pipeline->options.level > 0 ? g_try_malloc(SUMS_CHUNK_SIZE) : NULL;
 		if (!slot->data || (pipeline->options.level > 0 && !slot->packed)) {
@@ -325,6 +376,7 @@ Pipeline *pipeline_new(const struct pipeline_options *options, GError **error)
 	pipeline->reader = disk_reader_new(options->disk, DEPTH, options->way, error);
 	if (!pipeline->reader || !make_slots(pipeline, error))
 		return NULL;
+	pipeline->n_running = n + 1;
 	pipeline->reading = g_thread_new("read", reader_thread, pipeline);
 	for (unsigned int i = 0; i < n; i++)
 		g_ptr_array_add(pipeline->working,
@@ -374,14 +426,30 @@ int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipe
 	return 1;
 }
 
+/* Ask all threads to end; false: they do not. */
+static bool stop_threads(Pipeline *pipeline)
+{
+	int64_t until = g_get_monotonic_time() + END_PATIENCE;
+	bool ended;
+
+	g_mutex_lock(&pipeline->lock);
+	pipeline->stop = true;
+	g_cond_broadcast(&pipeline->changed);
+	do
+		ended = pipeline->n_running == 0;
+	while (!ended && g_cond_wait_until(&pipeline->changed, &pipeline->lock, until));
+	g_mutex_unlock(&pipeline->lock);
+	return ended;
+}
+
 void pipeline_free(Pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	g_mutex_lock(&pipeline->lock);
-	pipeline->stop = true;
-	g_cond_broadcast(&pipeline->changed);
-	g_mutex_unlock(&pipeline->lock);
+	if (!stop_threads(pipeline)) {
+		g_debug("a disk does not answer: its threads are left behind");
+		return;
+	}
 	if (pipeline->reading)
 		g_thread_join(pipeline->reading);
 	for (unsigned int i = 0; i < pipeline->working->len; i++)
@@ -391,6 +459,7 @@ void pipeline_free(Pipeline *pipeline)
 	for (unsigned int i = 0; pipeline->slots && i < SLOTS; i++) {
 		free(pipeline->slots[i].data);
 		g_free(pipeline->slots[i].packed);
+		g_clear_pointer(&pipeline->slots[i].gaps, g_array_unref);
 		g_clear_error(&pipeline->slots[i].error);
 	}
 	g_free(pipeline->slots);

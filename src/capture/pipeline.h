@@ -28,12 +28,15 @@ struct pipeline_chunk {
 	uint64_t used;  /* bytes of it that are in use */
 	bool zero;      /* all of it; then the rest has no meaning */
 	struct digest digest;
+	const GArray *gaps; /* of struct extent: what of it could not be read; borrowed */
 	struct pipeline_cluster clusters[CLUSTERS_PER_CHUNK];
 };
 
 struct pipeline_options {
 	const Blkdev *disk;       /* borrowed */
 	UsedMap *used;            /* borrowed; nobody else uses it meanwhile */
+	uint32_t sector_size;     /* bytes, of the disk: 512 or 4096 */
+	bool allow_bad;           /* carry what can be read; else a bad sector is a failure */
 	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
 	int level;                /* of zstd; 0: none */
 	unsigned int n_workers;   /* 0: one for each core */
@@ -51,6 +54,9 @@ Pipeline *pipeline_new(const struct pipeline_options *options, GError **error);
 int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipeline_chunk **ret,
 		  GError **error);
 
-/* Ends its threads, soon also when the disk is slow. */
+/*
+ * Ends its threads.  One that waits for a disk which does not answer is left behind with what it
+ * uses: the process will not last much longer.
+ */
 void pipeline_free(Pipeline *pipeline);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pipeline, pipeline_free)

@@ -183,13 +183,15 @@ static bool run_capture(int argc, char **argv, GError **error)
 	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
-	int resume = 0;
+	int resume = 0, allow_bad = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
 		option_path("to", &target, "a directory on the medium; needed", "DIR"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
 		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
+		option_flag("allow-bad-sectors", 0, &allow_bad,
+			    "carry what can be read; the rest is zero, and listed"),
 		G_OPTION_ENTRY_NULL,
 	};
 	int r = command_parse(&cmd_capture, entries, argc, argv, &common, &args, error);
@@ -219,6 +221,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 	}
 	options.target = target;
 	options.resume = resume;
+	options.allow_bad = allow_bad;
 	return capture(&common, &options, args, name, error);
 }
 

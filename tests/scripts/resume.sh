@@ -191,6 +191,7 @@ for ((round = 1; round <= rounds; round++)); do
     kill -CONT $pid
     if ! wait $pid; then
         grep -q 'No space left' out || fail "not for lack of space: $(cat out)"
+        grep -q 'the rest needs about [0-9]* bytes more' out || fail "not what is missing: $(cat out)"
         grep -q 'go on with --resume' out || fail "not how to go on: $(cat out)"
         full=$((full + 1))
     fi

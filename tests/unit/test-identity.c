@@ -185,12 +185,17 @@ static void test_other_words(void **state)
 static void test_copy_journal(void **state)
 {
 	g_autoptr(GByteArray) image = g_byte_array_new();
-	CopyJournal out = { .done = 5, .next = 3 * SUMS_CHUNK_SIZE, .chunks = 2, .image = image };
+	g_autoptr(GArray) gaps = g_array_new(false, false, sizeof(struct extent));
+	CopyJournal out = { .done = 5, .next = 3 * SUMS_CHUNK_SIZE, .chunks = 2 };
+	const struct extent gap = { 4096, 512 };
 	g_auto(CopyJournal) in = { 0 };
 	g_autoptr(GError) error = NULL;
 	g_auto(Scene) scene;
 
 	scene_init(&scene);
+	out.gaps = gaps;
+	out.image = image;
+	g_array_append_val(gaps, gap);
 	g_byte_array_append(image, (const uint8_t *)"state", 5);
 	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), 0);
 	assert_ok(copy_journal_write(scene.bundle, "disk-0.journal", &out, &error), error);
@@ -199,6 +204,8 @@ static void test_copy_journal(void **state)
 	assert_int_equal(in.done, 5);
 	assert_int_equal(in.next, 3 * SUMS_CHUNK_SIZE);
 	assert_int_equal(in.chunks, 2);
+	assert_int_equal(in.gaps->len, 1);
+	assert_memory_equal(in.gaps->data, &gap, sizeof(gap));
 	assert_int_equal(in.image->len, 5);
 	assert_memory_equal(in.image->data, "state", 5);
 

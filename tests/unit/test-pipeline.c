@@ -97,7 +97,7 @@ static void test_all_ways(void **state)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		const struct pipeline_options options = {
-			disk, used, 0, ways[i].level, ways[i].n_workers, ways[i].way,
+			disk, used, 512, false, 0, ways[i].level, ways[i].n_workers, ways[i].way,
 		};
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
@@ -130,7 +130,8 @@ static void test_left_early(void **state)
 
 	used_map_add(used, 0, DISK_SIZE);
 	for (unsigned int n = 0; n < 20; n++) {
-		const struct pipeline_options options = { disk, used, 0, 1, 2, ways[n % 2].way };
+		const struct pipeline_options options = { disk, used, 512, false,
+							  0,    1,    2,   ways[n % 2].way };
 		const struct pipeline_chunk *chunk;
 		g_autoptr(GError) error = NULL;
 		g_autoptr(Pipeline) pipeline = pipeline_new(&options, &error);
@@ -146,7 +147,8 @@ static void test_failure(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 		g_autoptr(UsedMap) used = used_map_new(DISK_SIZE, 10);
-		const struct pipeline_options options = { disk, used, 0, 1, 2, ways[i].way };
+		const struct pipeline_options options = { disk, used, 512, false,
+							  0,    1,    2,   ways[i].way };
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
 		g_autoptr(GError) error = NULL;
@@ -159,7 +161,7 @@ static void test_failure(void **state)
 		for (unsigned int j = 0; j < 4; j++)
 			assert_int_equal(pipeline_next(pipeline, 60000, &chunk, &error), 1);
 		assert_int_equal(pipeline_next(pipeline, 60000, &chunk, &error), -1);
-		assert_error(&error, WHERRY_ERROR_IO, "ended at 20971520 of");
+		assert_error(&error, WHERRY_ERROR_IO, "changed its size from 41943552 to 10485760");
 	}
 }
 
