@@ -80,8 +80,8 @@ uint64_t sums_reader_image_size(const SumsReader *reader);
 int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret, GError **error);
 
 /*
- * The digest of leaf @index of the image file.  WHERRY_ERROR_DAMAGED: the image, going by its size
- * here, has no such leaf.
+ * The digest of leaf @index of the image file; may be asked by several threads at once.
+ * WHERRY_ERROR_DAMAGED: the image, going by its size here, has no such leaf.
  */
 bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
 
