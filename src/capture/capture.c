@@ -7,7 +7,7 @@
 #include "bundle/bundle.h"
 #include "bundle/domain-xml.h"
 #include "bundle/journal.h"
-#include "capture/copy.h"
+#include "capture/copy-all.h"
 #include "capture/gaps.h"
 #include "capture/identity.h"
 #include "capture/log.h"
@@ -168,11 +168,6 @@ static void log_plan(CaptureLog *log, const struct capture_options *options,
 				(const char *)g_ptr_array_index(manifest->warnings, i));
 }
 
-static char *journal_name(unsigned int disk)
-{
-	return g_strdup_printf("disk-%u.journal", disk);
-}
-
 /* What could not be read: into the manifest, the log, and to the user. */
 static void note_gaps(const struct capture_options *options, const GArray *gaps,
 		      struct manifest_disk *disk, Manifest *manifest, CaptureLog *log)
@@ -199,42 +194,31 @@ static void note_gaps(const struct capture_options *options, const GArray *gaps,
 	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
 }
 
-static bool copy_one(struct copy_job *job, unsigned int number, struct manifest_disk *disk,
-		     Manifest *manifest, GArray **ret_gaps, GError **error)
+static bool copy_disks(const struct capture_options *options, const Bundle *bundle, int level,
+		       const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
 {
-	g_autofree char *journal = journal_name(number);
-
-	job->image = disk->image;
-	job->sums = disk->sums;
-	job->journal = journal;
-	return copy_disk(job, &disk->image_size, ret_gaps, error) &&
-	       bundle_record_file(job->bundle, disk->sums, manifest, error);
-}
-
-static bool copy_all(const struct capture_options *options, const Bundle *bundle, int level,
-		     const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
-{
-	struct copy_job job = {
+	const struct copy_all all = {
 		.bundle = bundle,
+		.disks = disks,
+		.manifest = manifest,
 		.level = level,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,
 		.userdata = options->userdata,
 	};
+	g_autoptr(GPtrArray) results = NULL;
 
-	for (unsigned int i = 0; i < disks->len; i++)
-		job.all_total += ((const struct plan_disk *)g_ptr_array_index(disks, i))->used;
+	if (!copy_all(&all, &results, error))
+		return false;
 	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *plan = g_ptr_array_index(disks, i);
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
-		g_autoptr(GArray) gaps = NULL;
+		const struct copy_result *result = g_ptr_array_index(results, i);
 
-		job.disk = plan;
-		if (!copy_one(&job, i, disk, manifest, &gaps, error))
+		disk->image_size = result->image_size;
+		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		note_gaps(options, gaps, disk, manifest, log);
-		job.before += plan->used;
+		note_gaps(options, result->gaps, disk, manifest, log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}
@@ -266,7 +250,7 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 	if (!log)
 		return false;
 	log_plan(log, options, manifest);
-	if (!copy_all(options, bundle, level, disks, manifest, log, error) ||
+	if (!copy_disks(options, bundle, level, disks, manifest, log, error) ||
 	    !bundle_remove_file(bundle, "domain.xml", error) ||
 	    !write_domain(bundle, manifest, error))
 		return false;
@@ -278,7 +262,7 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 static void remove_journals(const Bundle *bundle, const Manifest *manifest)
 {
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
-		g_autofree char *name = journal_name(i);
+		g_autofree char *name = copy_journal_name(i);
 
 		journal_remove(bundle, name);
 	}

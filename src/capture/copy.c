@@ -34,6 +34,7 @@ typedef struct {
 	Pipeline *pipeline;
 	GArray *gaps;            /* of struct extent; owned */
 	uint64_t done;           /* bytes in use that were copied */
+	uint64_t reported;       /* of these */
 	uint64_t next;           /* bytes: where on the disk it goes on */
 	uint64_t saved;          /* @done at the last checkpoint */
 	uint64_t save_after;     /* bytes in use between checkpoints */
@@ -56,25 +57,31 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
 static bool report(Copy *copy, bool always, GError **error)
 {
 	const struct copy_job *job = copy->job;
+	struct copy_shared *shared = job->shared;
 	int64_t now = g_get_monotonic_time();
 	struct progress progress = {
 		.phase = "copying",
 		.item = job->disk->dev->name,
 		.done = copy->done,
 		.total = job->disk->used,
-		.all_done = job->before + copy->done,
-		.all_total = job->all_total,
 	};
+	bool stop;
 
 	if (!always && now < copy->next_progress)
 		return true;
 	copy->next_progress = now + PROGRESS_INTERVAL;
-	if (job->progress(&progress, job->userdata))
-		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
-		    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
-		    progress.all_total);
-	return false;
+	g_mutex_lock(&shared->lock);
+	shared->done += copy->done - copy->reported;
+	copy->reported = copy->done;
+	progress.all_done = shared->done;
+	progress.all_total = shared->total;
+	stop = shared->stop = shared->stop || !shared->progress(&progress, shared->userdata);
+	if (stop)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
+			    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
+			    progress.all_total);
+	g_mutex_unlock(&shared->lock);
+	return !stop;
 }
 
 /* ---- Begin, or go on ---- */
@@ -185,6 +192,7 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.allow_bad = copy->job->allow_bad,
 		.from = copy->next,
 		.level = copy->job->level,
+		.share = copy->job->share,
 	};
 
 	copy->save_after = checkpoint_bytes();
@@ -272,7 +280,7 @@ static bool copy_chunks(Copy *copy, GError **error)
 	return r == 0;
 }
 
-static bool finish(Copy *copy, uint64_t *ret_image_size, GArray **ret_gaps, GError **error)
+static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 {
 	const struct copy_job *job = copy->job;
 	CopyJournal journal = { .finished = true, .done = copy->done, .gaps = copy->gaps };
@@ -285,25 +293,28 @@ static bool finish(Copy *copy, uint64_t *ret_image_size, GArray **ret_gaps, GErr
 	    !autofd_close(&copy->sums_fd, job->sums, error) ||
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
-	*ret_image_size = journal.image_size;
-	*ret_gaps = g_steal_pointer(&copy->gaps);
+	ret->image_size = journal.image_size;
+	ret->gaps = g_steal_pointer(&copy->gaps);
 	return true;
 }
 
-static bool run(Copy *copy, const CopyJournal *known, uint64_t *ret_image_size, GArray **ret_gaps,
-		GError **error)
+static bool run(Copy *copy, const CopyJournal *known, struct copy_result *ret, GError **error)
 {
 	return (known ? go_on(copy, copy->job, known, error) : begin(copy, copy->job, error)) &&
-	       start_pipeline(copy, error) && copy_chunks(copy, error) &&
-	       finish(copy, ret_image_size, ret_gaps, error);
+	       start_pipeline(copy, error) && copy_chunks(copy, error) && finish(copy, ret, error);
 }
 
 /* What a full medium lacks, going by what was copied so far. */
 static void say_what_is_missing(const Copy *copy, GError *cause)
 {
-	uint64_t done = copy->job->before + copy->done, left = copy->job->all_total - done;
-	double ratio = 1;
+	struct copy_shared *shared = copy->job->shared;
 	g_autofree char *text = g_steal_pointer(&cause->message);
+	uint64_t done, total = shared->total;
+	double ratio = 1;
+
+	g_mutex_lock(&shared->lock);
+	done = shared->done + copy->done - copy->reported;
+	g_mutex_unlock(&shared->lock);
 
 	if (copy->image && copy->done > 0)
 		ratio = (double)image_writer_size(copy->image) / (double)copy->done;
@@ -311,11 +322,18 @@ static void say_what_is_missing(const Copy *copy, GError *cause)
 	    g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
 			    " bytes in use are copied, the rest needs about %.0f bytes "
 			    "more: make room and go on",
-			    text, done, copy->job->all_total, (double)left * ratio);
+			    text, done, total, (double)(total - done) * ratio);
 }
 
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GArray **ret_gaps,
-	       GError **error)
+void copy_result_free(void *p)
+{
+	struct copy_result *result = p;
+
+	g_clear_pointer(&result->gaps, g_array_unref);
+	g_free(result);
+}
+
+bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **error)
 {
 	g_auto(Copy) copy = { .job = job, .image_fd = -1, .sums_fd = -1 };
 	g_auto(CopyJournal) journal = { 0 };
@@ -329,11 +347,14 @@ bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GArray **re
 	if (known < 0)
 		return false;
 	if (journal.finished) {
-		*ret_image_size = journal.image_size;
-		*ret_gaps = g_steal_pointer(&journal.gaps);
+		copy.done = journal.done;
+		if (!report(&copy, true, error))
+			return false;
+		ret->image_size = journal.image_size;
+		ret->gaps = g_steal_pointer(&journal.gaps);
 		return true;
 	}
-	if (run(&copy, known ? &journal : NULL, ret_image_size, ret_gaps, &cause))
+	if (run(&copy, known ? &journal : NULL, ret, &cause))
 		return true;
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
 		say_what_is_missing(&copy, cause);

@@ -9,6 +9,15 @@
 #include "bundle/bundle.h"
 #include "capture/plan.h"
 
+/* What copies that run side by side have in common. */
+struct copy_shared {
+	GMutex lock;          /* covers the rest */
+	uint64_t done, total; /* bytes in use, of all disks */
+	bool stop;            /* all end, with CANCELLED */
+	progress_fn progress; /* called with the lock held */
+	void *userdata;
+};
+
 struct copy_job {
 	const Bundle *bundle;
 	const struct plan_disk *disk;
@@ -16,15 +25,20 @@ struct copy_job {
 	int level;                          /* of zstd; 0: none */
 	bool allow_bad;                     /* sectors that cannot be read are zero */
 	bool resume;                        /* go on where the journal says, if there is one */
-	uint64_t before, all_total;         /* bytes of the disks before this one, and of all */
-	progress_fn progress;
-	void *userdata;
+	unsigned int share;                 /* so many copies share the memory for one */
+	struct copy_shared *shared;         /* borrowed */
 };
 
+struct copy_result {
+	uint64_t image_size; /* bytes of the image */
+	GArray *gaps;        /* of struct extent: what could not be read; owned */
+};
+
+/* As a GDestroyNotify. */
+void copy_result_free(void *result);
+
 /*
- * @ret_image_size: bytes of the image, which is complete and flushed, as are the sums.  @ret_gaps:
- * of struct extent, what could not be read; owned by the caller.  What fails can be resumed.
- * WHERRY_ERROR_DIFFERENT: the disk is not as it was when the journal was written.
+ * When it has filled the empty @ret, image and sums are complete and flushed.  What fails can be
+ * resumed.  WHERRY_ERROR_DIFFERENT: the disk is not as it was when the journal was written.
  */
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GArray **ret_gaps,
-	       GError **error);
+bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Slot N of the ring holds the chunks N, N + SLOTS, N + 2 * SLOTS ... of those that are carried, so
+ * Slot N of a ring of S holds the chunks N, N + S, N + 2 * S ... of those that are carried, so
  * that each stage knows where its next one is.  One lock covers the states; what is in a slot
  * belongs to the stage that its state names.
  */
@@ -60,7 +60,8 @@ struct slot {
 struct pipeline {
 	struct pipeline_options options;
 	DiskReader *reader; /* owned; of the reader thread */
-	struct slot *slots; /* SLOTS of them; owned */
+	struct slot *slots; /* n_slots of them; owned */
+	unsigned int n_slots;
 	GThread *reading;   /* NULL: not started */
 	GPtrArray *working; /* of GThread * */
 	GMutex lock;        /* covers all below, and the states of the slots */
@@ -76,7 +77,7 @@ struct pipeline {
 
 static struct slot *slot_of(const Pipeline *pipeline, uint64_t n)
 {
-	return &pipeline->slots[n % SLOTS];
+	return &pipeline->slots[n % pipeline->n_slots];
 }
 
 static void set_state(Pipeline *pipeline, struct slot *slot, enum slot_state state)
@@ -348,8 +349,9 @@ static void *worker_thread(void *userdata)
 
 static bool make_slots(Pipeline *pipeline, GError **error)
 {
-	pipeline->slots = g_new0(struct slot, SLOTS);
-	for (unsigned int i = 0; i < SLOTS; i++) {
+	pipeline->n_slots = SLOTS / MAX(pipeline->options.share, 1);
+	pipeline->slots = g_new0(struct slot, pipeline->n_slots);
+	for (unsigned int i = 0; i < pipeline->n_slots; i++) {
 		struct slot *slot = &pipeline->slots[i];
 
 		slot->gaps = g_array_new(false, false, sizeof(struct extent));
@@ -456,7 +458,7 @@ void pipeline_free(Pipeline *pipeline)
 		g_thread_join(g_ptr_array_index(pipeline->working, i));
 	g_ptr_array_unref(pipeline->working);
 	disk_reader_free(pipeline->reader);
-	for (unsigned int i = 0; pipeline->slots && i < SLOTS; i++) {
+	for (unsigned int i = 0; pipeline->slots && i < pipeline->n_slots; i++) {
 		free(pipeline->slots[i].data);
 		g_free(pipeline->slots[i].packed);
 		g_clear_pointer(&pipeline->slots[i].gaps, g_array_unref);

@@ -39,6 +39,7 @@ struct pipeline_options {
 	bool allow_bad;           /* carry what can be read; else a bad sector is a failure */
 	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
 	int level;                /* of zstd; 0: none */
+	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
 	unsigned int n_workers;   /* 0: one for each core */
 	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
 };

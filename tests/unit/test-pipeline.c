@@ -97,7 +97,15 @@ static void test_all_ways(void **state)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		const struct pipeline_options options = {
-			disk, used, 512, false, 0, ways[i].level, ways[i].n_workers, ways[i].way,
+			disk,
+			used,
+			512,
+			false,
+			0,
+			ways[i].level,
+			(unsigned int)i + 1,
+			ways[i].n_workers,
+			ways[i].way,
 		};
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
