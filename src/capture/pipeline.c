@@ -45,7 +45,7 @@ enum slot_state {
 
 struct slot {
 	enum slot_state state;
-	struct disk_read read; /* first, so that it leads back to its slot */
+	struct disk_read read; /* leads back to its slot */
 	uint64_t start;        /* bytes, on the disk */
 	uint64_t end;          /* of the chunk, on the disk */
 	uint8_t *data;         /* SUMS_CHUNK_SIZE bytes, aligned; owned */
@@ -150,7 +150,8 @@ static void reap(Pipeline *pipeline)
 {
 	struct disk_read *read = disk_reader_wait(pipeline->reader);
 
-	set_state(pipeline, (struct slot *)((char *)read - offsetof(struct slot, read)), SLOT_READ);
+	set_state(pipeline, (struct slot *)(void *)((char *)read - offsetof(struct slot, read)),
+		  SLOT_READ);
 }
 
 static void read_all(Pipeline *pipeline)
