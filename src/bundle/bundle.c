@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,7 +68,7 @@ static void refuse_existing(int dirfd, const char *name, const char *path, GErro
 	if (fd >= 0 && fstatat(fd, MANIFEST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		what = "holds a complete bundle";
 	else if (fd >= 0)
-		what = "holds an unfinished bundle";
+		what = "holds an unfinished bundle (to finish it, use --resume)";
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
 		    "'%s' %s: choose another --name or remove it", path, what);
 }
@@ -178,8 +179,9 @@ static bool check_regular(const struct stat *st, const char *path, GError **erro
 	return false;
 }
 
-/* As bundle_open_file(), with the size in bytes as well. */
-static int open_regular(const Bundle *bundle, const char *name, uint64_t *ret_size, GError **error)
+/* As bundle_open_file(), with the size in bytes as well.  @access: O_RDONLY or O_RDWR. */
+static int open_regular(const Bundle *bundle, const char *name, int access, uint64_t *ret_size,
+			GError **error)
 {
 	g_autofree char *path = path_of(bundle, name, error);
 	autofd int fd = -1;
@@ -196,7 +198,7 @@ static int open_regular(const Bundle *bundle, const char *name, uint64_t *ret_si
 	if (!check_regular(&st, path, error))
 		return -1;
 
-	fd = openat(bundle->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = openat(bundle->fd, name, access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		wherry_error_sys(error, errno, "cannot open '%s'", path);
 		return -1;
@@ -211,7 +213,52 @@ int bundle_open_file(const Bundle *bundle, const char *name, GError **error)
 {
 	uint64_t size;
 
-	return open_regular(bundle, name, &size, error);
+	return open_regular(bundle, name, O_RDONLY, &size, error);
+}
+
+int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error)
+{
+	uint64_t size;
+
+	return open_regular(bundle, name, O_RDWR, &size, error);
+}
+
+bool bundle_lock(const Bundle *bundle, GError **error)
+{
+	if (flock(bundle->fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	if (errno == EWOULDBLOCK)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY, "another wherry works on '%s'",
+			    bundle->path);
+	else
+		wherry_error_sys(error, errno, "cannot lock '%s'", bundle->path);
+	return false;
+}
+
+bool bundle_is_complete(const Bundle *bundle)
+{
+	struct stat st;
+
+	return fstatat(bundle->fd, MANIFEST_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool bundle_remove_file(const Bundle *bundle, const char *name, GError **error)
+{
+	g_autofree char *path = path_of(bundle, name, error);
+
+	if (!path)
+		return false;
+	if (unlinkat(bundle->fd, name, 0) == 0 || errno == ENOENT)
+		return true;
+	wherry_error_sys(error, errno, "cannot remove '%s'", path);
+	return false;
+}
+
+Bundle *bundle_open_unfinished(const char *target, const char *name, GError **error)
+{
+	g_autofree char *path = g_build_filename(target, BUNDLES_DIR, name, NULL);
+
+	return bundle_open(path, error);
 }
 
 Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
@@ -223,7 +270,7 @@ Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
 	Manifest *manifest;
 	uint64_t size;
 
-	fd = open_regular(bundle, MANIFEST_FILE, &size, &cause);
+	fd = open_regular(bundle, MANIFEST_FILE, O_RDONLY, &size, &cause);
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
 			    "'%s' is incomplete: it has no " MANIFEST_FILE
@@ -287,7 +334,7 @@ bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manife
 
 	if (!path)
 		return false;
-	fd = open_regular(bundle, name, &size, error);
+	fd = open_regular(bundle, name, O_RDONLY, &size, error);
 	if (fd < 0)
 		return false;
 

@@ -23,11 +23,31 @@ bool bundle_name_valid(const char *name);
  */
 Bundle *bundle_create(const char *target, const char *name, GError **error);
 
+/*
+ * Open <@target>/wherry/<@name>, which holds an unfinished bundle.  WHERRY_ERROR_NOT_FOUND: it is
+ * not there.
+ */
+Bundle *bundle_open_unfinished(const char *target, const char *name, GError **error);
+
+/*
+ * Nobody else works on it, from now until bundle_free().  WHERRY_ERROR_BUSY: somebody does.
+ */
+bool bundle_lock(const Bundle *bundle, GError **error);
+
+/* Whether there is a machine.json. */
+bool bundle_is_complete(const Bundle *bundle);
+
+/* Remove a file that is to be made anew, if it is there. */
+bool bundle_remove_file(const Bundle *bundle, const char *name, GError **error);
+
 /* Open an existing directory; nothing in it is looked at.  WHERRY_ERROR_NOT_FOUND: none there. */
 Bundle *bundle_open(const char *path, GError **error);
 
 /* A new, empty file, open for reading and writing; -1: failed. */
 int bundle_create_file(const Bundle *bundle, const char *name, GError **error);
+
+/* As bundle_open_file(), but for reading and writing. */
+int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error);
 
 /*
  * Open a regular file for reading.  -1: failed; WHERRY_ERROR_NOT_FOUND: missing;

@@ -282,6 +282,26 @@ static bool check_volumes(size_t index, const struct manifest_disk *disk, GError
 	return true;
 }
 
+/* They ascend, and none touches the next. */
+static bool check_gaps(size_t index, const struct manifest_disk *disk, GError **error)
+{
+	uint64_t end = 0; /* of the one before */
+
+	for (size_t i = 0; i < disk->unreadable->len; i++) {
+		const struct manifest_gap *gap = g_ptr_array_index(disk->unreadable, i);
+
+		if (gap->offset > disk->size || gap->length > disk->size - gap->offset ||
+		    (i > 0 && gap->offset <= end))
+			return nonsense(error,
+					"disks[%zu].unreadable[%zu] of %" PRIu64
+					" bytes at %" PRIu64 " lies beyond the disk of %" PRIu64
+					" bytes, or not behind the one before",
+					index, i, gap->length, gap->offset, disk->size);
+		end = gap->offset + gap->length;
+	}
+	return true;
+}
+
 static bool check_disk(size_t index, const struct manifest_disk *disk, const Manifest *manifest,
 		       GError **error)
 {
@@ -310,7 +330,7 @@ static bool check_disk(size_t index, const struct manifest_disk *disk, const Man
 	if (!summed)
 		return nonsense(error, "disks[%zu].sums '%s' is not among the files", index,
 				disk->sums);
-	return check_volumes(index, disk, error);
+	return check_volumes(index, disk, error) && check_gaps(index, disk, error);
 }
 
 /* No image twice, and the boot orders are 1, 2 ... in some order. */

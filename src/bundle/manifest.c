@@ -114,6 +114,7 @@ static bool is_file(const char *text)
 }
 
 static void free_volume(void *volume);
+static void free_gap(void *gap);
 static void free_disk(void *disk);
 static void free_layer_volume(void *volume);
 static void free_nic(void *nic);
@@ -147,6 +148,15 @@ static const struct field volume_fields[] = {
 static const struct record volume_record = { sizeof(STRUCT), volume_fields, free_volume };
 #undef STRUCT
 
+#define STRUCT struct manifest_gap
+static const struct field gap_fields[] = {
+	{ BYTES(offset, 0, MAX_DISK) },
+	{ BYTES(length, 1, MAX_DISK) },
+	{ NULL },
+};
+static const struct record gap_record = { sizeof(STRUCT), gap_fields, free_gap };
+#undef STRUCT
+
 #define STRUCT struct manifest_disk
 static const struct field disk_fields[] = {
 	{ TEXT(path) },
@@ -158,6 +168,7 @@ static const struct field disk_fields[] = {
 	{ FORM(table, is_table, "gpt, mbr or none") },
 	{ BYTES(used, 0, MAX_DISK) },
 	{ RECORDS(volumes, volume_record, 0, 4096) },
+	{ RECORDS(unreadable, gap_record, 0, MANIFEST_MAX_GAPS) },
 	{ NUMBER(boot_order, 1, MAX_ITEMS) },
 	{ ENUM(bus, bus_names, "sata, virtio, virtio-scsi, lsisas1068 or lsisas1078") },
 	{ TEXT(bus_reason) },
@@ -287,6 +298,11 @@ static void free_volume(void *volume)
 	record_free(&volume_record, volume);
 }
 
+static void free_gap(void *gap)
+{
+	record_free(&gap_record, gap);
+}
+
 static void free_disk(void *disk)
 {
 	record_free(&disk_record, disk);
@@ -334,6 +350,11 @@ struct manifest_disk *manifest_add_disk(Manifest *manifest)
 struct manifest_volume *manifest_add_volume(struct manifest_disk *disk)
 {
 	return add(disk->volumes, &volume_record);
+}
+
+struct manifest_gap *manifest_add_gap(struct manifest_disk *disk)
+{
+	return add(disk->unreadable, &gap_record);
 }
 
 struct manifest_layer_volume *manifest_add_layer_volume(Manifest *manifest)

@@ -46,6 +46,15 @@ struct manifest_volume {
 	char *how;     /* how the map was made: "ext4, clean", "carried whole: XFS" */
 };
 
+/* Bytes of a disk that could not be read, and are zero in its image. */
+struct manifest_gap {
+	uint64_t offset; /* bytes, on the disk */
+	uint64_t length; /* bytes */
+};
+
+/* Of one disk: more are no disk to be carried, and would make the manifest too long. */
+#define MANIFEST_MAX_GAPS 10000
+
 struct manifest_disk {
 	char *path;                 /* at the source: "/dev/sda" */
 	char *wwn, *serial, *model; /* NULL: not known */
@@ -54,6 +63,7 @@ struct manifest_disk {
 	char *table;                /* "gpt", "mbr", "none" */
 	uint64_t used;              /* bytes that are carried */
 	GPtrArray *volumes;         /* of struct manifest_volume *; never NULL */
+	GPtrArray *unreadable;      /* of struct manifest_gap *, ascending; never NULL */
 
 	unsigned int boot_order; /* from 1; each disk has its own */
 	enum manifest_bus bus;
@@ -114,6 +124,7 @@ typedef struct {
 Manifest *manifest_new(void);
 struct manifest_disk *manifest_add_disk(Manifest *manifest);                 /* borrowed */
 struct manifest_volume *manifest_add_volume(struct manifest_disk *disk);     /* borrowed */
+struct manifest_gap *manifest_add_gap(struct manifest_disk *disk);           /* borrowed */
 struct manifest_layer_volume *manifest_add_layer_volume(Manifest *manifest); /* borrowed */
 struct manifest_nic *manifest_add_nic(Manifest *manifest);                   /* borrowed */
 /* The entry of @name, which is added if there is none; borrowed. */

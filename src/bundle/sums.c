@@ -139,6 +139,59 @@ bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *l
 	       io_flush(writer->fd, writer->name, error);
 }
 
+bool sums_writer_checkpoint(SumsWriter *writer, uint64_t *ret_chunks, GError **error)
+{
+	if (!write_batch(writer, error) || !io_flush(writer->fd, writer->name, error))
+		return false;
+	*ret_chunks = writer->chunks;
+	return true;
+}
+
+uint64_t sums_writer_next(const SumsWriter *writer)
+{
+	return writer->next;
+}
+
+bool sums_writer_entry(SumsWriter *writer, uint64_t i, uint64_t *ret_index, struct digest *ret,
+		       GError **error)
+{
+	struct sums_chunk chunk;
+
+	g_assert(i < writer->chunks - writer->n_batch);
+	if (!io_pread(writer->fd, writer->name, chunks_end(i), &chunk, sizeof(chunk), error))
+		return false;
+	*ret_index = le64_get(chunk.index);
+	*ret = chunk.digest;
+	return true;
+}
+
+SumsWriter *sums_writer_resume(int fd, const char *name, uint64_t disk_size, uint64_t chunks,
+			       GError **error)
+{
+	g_autoptr(SumsWriter) writer = sums_writer_new(fd, name, disk_size, error);
+	struct digest digest;
+	uint64_t last;
+
+	if (!writer)
+		return NULL;
+	if (chunks > pieces(disk_size, SUMS_CHUNK_SIZE)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' cannot have sums of %" PRIu64 " chunks", name, chunks);
+		return NULL;
+	}
+	writer->chunks = chunks;
+	if (chunks > 0) {
+		if (!sums_writer_entry(writer, chunks - 1, &last, &digest, error))
+			return NULL;
+		writer->next = last + 1;
+	}
+	if (ftruncate(fd, (off_t)chunks_end(chunks)) < 0) {
+		wherry_error_sys(error, errno, "cannot cut '%s'", name);
+		return NULL;
+	}
+	return g_steal_pointer(&writer);
+}
+
 uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size)
 {
 	return chunks_end(chunks) + pieces(image_size, SUMS_LEAF_SIZE) * sizeof(struct digest);

@@ -39,6 +39,26 @@ bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *di
 bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
 			GError **error);
 
+/*
+ * Get all that was put so far to the medium, and say how many chunks that is, for
+ * sums_writer_resume().
+ */
+bool sums_writer_checkpoint(SumsWriter *writer, uint64_t *ret_chunks, GError **error);
+
+/*
+ * As sums_writer_new(), but @fd is the file of a writer that died after a checkpoint with @chunks.
+ * What it wrote later is cut off.
+ */
+SumsWriter *sums_writer_resume(int fd, const char *name, uint64_t disk_size, uint64_t chunks,
+			       GError **error);
+
+/* The first chunk that may be put. */
+uint64_t sums_writer_next(const SumsWriter *writer);
+
+/* Chunk @i of those that were put until the last checkpoint, in their order. */
+bool sums_writer_entry(SumsWriter *writer, uint64_t i, uint64_t *ret_index, struct digest *ret,
+		       GError **error);
+
 /* The bytes that sums of @chunks guest chunks and an image of @image_size bytes take. */
 uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size);
 
@@ -60,8 +80,8 @@ uint64_t sums_reader_image_size(const SumsReader *reader);
 int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret, GError **error);
 
 /*
- * The digest of leaf @index of the image file.  WHERRY_ERROR_DAMAGED: the image, going by its size
- * here, has no such leaf.
+ * The digest of leaf @index of the image file; may be asked by several threads at once.
+ * WHERRY_ERROR_DAMAGED: the image, going by its size here, has no such leaf.
  */
 bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
 

@@ -2,12 +2,14 @@
 /* The steps of a capture in their order; each of them has a file of its own. */
 #include "capture/capture.h"
 
-#include "base/autofd.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "bundle/bundle.h"
 #include "bundle/domain-xml.h"
-#include "capture/copy.h"
+#include "bundle/journal.h"
+#include "capture/copy-all.h"
+#include "capture/gaps.h"
+#include "capture/identity.h"
 #include "capture/log.h"
 #include "capture/machine.h"
 #include "capture/plan.h"
@@ -166,46 +168,57 @@ static void log_plan(CaptureLog *log, const struct capture_options *options,
 				(const char *)g_ptr_array_index(manifest->warnings, i));
 }
 
-static bool copy_one(const Bundle *bundle, const struct plan_disk *plan, struct manifest_disk *disk,
-		     struct copy_job *job, Manifest *manifest, GError **error)
+/* What could not be read: into the manifest, the log, and to the user. */
+static void note_gaps(const struct capture_options *options, const GArray *gaps,
+		      struct manifest_disk *disk, Manifest *manifest, CaptureLog *log)
 {
-	autofd int image_fd = bundle_create_file(bundle, disk->image, error);
-	autofd int sums_fd = -1;
+	g_autofree char *text = NULL;
 
-	if (image_fd < 0)
-		return false;
-	sums_fd = bundle_create_file(bundle, disk->sums, error);
-	if (sums_fd < 0)
-		return false;
-	job->disk = plan;
-	job->image_name = disk->image;
-	job->sums_name = disk->sums;
-	job->image_fd = image_fd;
-	job->sums_fd = sums_fd;
-	return copy_disk(job, &disk->image_size, error) &&
-	       autofd_close(&image_fd, disk->image, error) &&
-	       autofd_close(&sums_fd, disk->sums, error) &&
-	       bundle_record_file(bundle, disk->sums, manifest, error);
+	if (gaps->len == 0)
+		return;
+	for (unsigned int i = 0; i < gaps->len; i++) {
+		const struct extent *e = &g_array_index(gaps, struct extent, i);
+		struct manifest_gap *gap = manifest_add_gap(disk);
+
+		gap->offset = e->offset;
+		gap->length = e->length;
+		capture_log_add(log, "%s: %" PRIu64 " bytes at %" PRIu64 " could not be read",
+				disk->path, e->length, e->offset);
+	}
+	text =
+	    g_strdup_printf("%s: %" PRIu64 " bytes in %u ranges could not be read and are zero in "
+			    "the image",
+			    disk->path, gaps_bytes(gaps), gaps->len);
+	capture_log_add(log, "warning: %s", text);
+	options->warn(text, options->userdata);
+	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
 }
 
-static bool copy_all(const struct capture_options *options, const Bundle *bundle,
-		     const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
+static bool copy_disks(const struct capture_options *options, const Bundle *bundle, int level,
+		       const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
 {
-	struct copy_job job = {
-		.level = options->level,
+	const struct copy_all all = {
+		.bundle = bundle,
+		.disks = disks,
+		.manifest = manifest,
+		.level = level,
+		.allow_bad = options->allow_bad,
+		.resume = options->resume,
 		.progress = options->progress,
 		.userdata = options->userdata,
 	};
+	g_autoptr(GPtrArray) results = NULL;
 
-	for (unsigned int i = 0; i < disks->len; i++)
-		job.all_total += ((const struct plan_disk *)g_ptr_array_index(disks, i))->used;
+	if (!copy_all(&all, &results, error))
+		return false;
 	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *plan = g_ptr_array_index(disks, i);
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+		const struct copy_result *result = g_ptr_array_index(results, i);
 
-		if (!copy_one(bundle, plan, disk, &job, manifest, error))
+		disk->image_size = result->image_size;
+		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		job.before += plan->used;
+		note_gaps(options, result->gaps, disk, manifest, log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}
@@ -228,20 +241,72 @@ static bool write_domain(const Bundle *bundle, Manifest *manifest, GError **erro
 	return bundle_write_file(bundle, "domain.xml", xml, strlen(xml), manifest, error);
 }
 
-static bool fill_bundle(const struct capture_options *options, const Bundle *bundle,
+static bool fill_bundle(const struct capture_options *options, const Bundle *bundle, int level,
 			const GPtrArray *disks, Manifest *manifest, GError **error)
 {
-	g_autoptr(CaptureLog) log = capture_log_new(bundle, options->say, options->userdata, error);
+	g_autoptr(CaptureLog) log =
+	    capture_log_new(bundle, options->resume, options->say, options->userdata, error);
 
 	if (!log)
 		return false;
 	log_plan(log, options, manifest);
-	if (!copy_all(options, bundle, disks, manifest, log, error) ||
+	if (!copy_disks(options, bundle, level, disks, manifest, log, error) ||
+	    !bundle_remove_file(bundle, "domain.xml", error) ||
 	    !write_domain(bundle, manifest, error))
 		return false;
 	capture_log_add(log, "complete");
 	return capture_log_finish(log, bundle, manifest, error) &&
 	       bundle_write_manifest(bundle, manifest, error);
+}
+
+static void remove_journals(const Bundle *bundle, const Manifest *manifest)
+{
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		g_autofree char *name = copy_journal_name(i);
+
+		journal_remove(bundle, name);
+	}
+	journal_remove(bundle, IDENTITY_FILE);
+}
+
+/* @ret_level: what the clusters are compressed with. */
+static Bundle *open_bundle(const struct capture_options *options, const GPtrArray *disks,
+			   Manifest *manifest, int *ret_level, GError **error)
+{
+	g_autoptr(Bundle) bundle = NULL;
+
+	if (options->resume) {
+		bundle = bundle_open_unfinished(options->target, options->name, error);
+		if (!bundle || !bundle_lock(bundle, error) ||
+		    !identity_take_over(bundle, disks, manifest, ret_level, error))
+			return NULL;
+		return g_steal_pointer(&bundle);
+	}
+	bundle = bundle_create(options->target, options->name, error);
+	if (!bundle || !bundle_lock(bundle, error) ||
+	    !identity_write(bundle, manifest, options->level, disks, error))
+		return NULL;
+	*ret_level = options->level;
+	return g_steal_pointer(&bundle);
+}
+
+/* The last step of an interrupted capture may be all that was missing, or not even that. */
+static Manifest *find_complete(const struct capture_options *options, char **ret_bundle)
+{
+	g_autoptr(Bundle) bundle = NULL;
+	Manifest *manifest;
+
+	if (!options->resume)
+		return NULL;
+	bundle = bundle_open_unfinished(options->target, options->name, NULL);
+	if (!bundle || !bundle_is_complete(bundle))
+		return NULL;
+	manifest = bundle_read_manifest(bundle, NULL);
+	if (!manifest)
+		return NULL;
+	remove_journals(bundle, manifest);
+	*ret_bundle = g_strdup(bundle->path);
+	return manifest;
 }
 
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
@@ -251,24 +316,30 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 	g_autoptr(StorageMap) map = NULL;
 	g_autoptr(Manifest) manifest = NULL;
 	g_autoptr(Bundle) bundle = NULL;
+	int level;
 
+	*ret = find_complete(options, ret_bundle);
+	if (*ret)
+		return true;
 	if (!disks || !target_check(options->target, options->disks, error) ||
 	    !plan_check_idle(disks, error))
 		return false;
 	map = map_all(options, disks, error);
-	if (!map || !check_space(options, disks, error))
+	if (!map || (!options->resume && !check_space(options, disks, error)))
 		return false;
 
 	manifest = start_manifest(facts, options, disks, map);
 	if (!check_manifest(manifest, error))
 		return false;
-	bundle = bundle_create(options->target, options->name, error);
+	bundle = open_bundle(options, disks, manifest, &level, error);
 	if (!bundle)
 		return false;
-	if (!fill_bundle(options, bundle, disks, manifest, error)) {
-		g_prefix_error(error, "the bundle '%s' is incomplete: ", bundle->path);
+	if (!fill_bundle(options, bundle, level, disks, manifest, error)) {
+		g_prefix_error(error, "the bundle '%s' is incomplete, go on with --resume: ",
+			       bundle->path);
 		return false;
 	}
+	remove_journals(bundle, manifest);
 	*ret_bundle = g_strdup(bundle->path);
 	*ret = g_steal_pointer(&manifest);
 	return true;

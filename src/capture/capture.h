@@ -22,7 +22,9 @@ struct capture_options {
 	const char *name;            /* of the bundle */
 	const char *const *disks;    /* block devices or raw images, at least one; NULL ends */
 	const char *const *left_out; /* words on each disk that is not carried; NULL: none */
-	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE */
+	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE; not asked on a resume */
+	bool allow_bad;              /* what cannot be read of a disk is zero, and listed */
+	bool resume;                 /* go on with the bundle that is there, unfinished */
 	progress_fn progress;
 	void (*warn)(const char *text, void *userdata); /* what the user should know at once */
 	void (*say)(const char *text, void *userdata);  /* each line of the log; NULL: not asked */
@@ -33,7 +35,7 @@ struct capture_options {
  * Capture; @ret_bundle: the path of the bundle; @ret: its manifest; both owned by the caller.
  *
  * Until the bundle is made a failure changes nothing.  After that it leaves a bundle without
- * machine.json, and the message names it.
+ * machine.json, which the message names, and which can be resumed.
  */
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GError **error);

@@ -1,182 +1,363 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One chunk at a time, in the order of the disk: read what the map names, leave the rest zero, sum
- * it, compress its clusters, write them.
+ * What comes out of the pipeline, in the order of the disk, goes into the image and the sums.  At a
+ * checkpoint both are flushed before the journal speaks of them.
  */
 #include "capture/copy.h"
 
+#include "base/autofd.h"
 #include "base/error.h"
-#include "base/zero.h"
-#include "capture/chunk.h"
-#include "image/compress.h"
+#include "capture/chunk-read.h"
+#include "capture/copy-journal.h"
+#include "capture/gaps.h"
+#include "capture/pipeline.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define PROGRESS_INTERVAL (G_USEC_PER_SEC / 10)
 
+/* So often it is asked whether to go on, also when the disk does not answer. */
+#define PATIENCE_MS 200u
+
+/* No more than this is lost: in time, and in bytes in use. */
+#define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
+#define CHECKPOINT_BYTES    (UINT64_C(512) << 20)
+
+/* Of those that were copied, so many are read again before a capture goes on. */
+#define SAMPLES 64u
+
 typedef struct {
 	const struct copy_job *job;
+	int image_fd, sums_fd; /* owned */
 	ImageWriter *image;
 	SumsWriter *sums;
-	Compressor *compressor; /* NULL: none */
-	uint8_t *chunk;         /* SUMS_CHUNK_SIZE bytes */
-	uint8_t *packed;        /* IMAGE_CLUSTER_SIZE bytes */
-	uint64_t done;          /* bytes in use that were read */
-	int64_t next_progress;  /* of g_get_monotonic_time() */
+	Pipeline *pipeline;
+	GArray *gaps;            /* of struct extent; owned */
+	uint64_t done;           /* bytes in use that were copied */
+	uint64_t reported;       /* of these */
+	uint64_t next;           /* bytes: where on the disk it goes on */
+	uint64_t saved;          /* @done at the last checkpoint */
+	uint64_t save_after;     /* bytes in use between checkpoints */
+	int64_t next_progress;   /* of g_get_monotonic_time() */
+	int64_t next_checkpoint; /* the same */
 } Copy;
 
 static void copy_clear(Copy *copy)
 {
+	pipeline_free(copy->pipeline);
 	image_writer_free(copy->image);
 	sums_writer_free(copy->sums);
-	compressor_free(copy->compressor);
-	g_free(copy->chunk);
-	g_free(copy->packed);
+	g_clear_pointer(&copy->gaps, g_array_unref);
+	autofd_clear(&copy->image_fd);
+	autofd_clear(&copy->sums_fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
-
-static bool copy_start(Copy *copy, const struct copy_job *job, GError **error)
-{
-	uint64_t size = job->disk->dev->size;
-	uint64_t virtual_size = chunk_virtual_size(size);
-
-	copy->job = job;
-	copy->chunk = g_malloc(SUMS_CHUNK_SIZE);
-	copy->packed = g_malloc(IMAGE_CLUSTER_SIZE);
-	if (job->level > 0)
-		copy->compressor = compressor_new(job->level);
-	copy->image =
-	    image_writer_new(job->image_fd, job->image_name, virtual_size, job->level > 0, error);
-	if (!copy->image)
-		return false;
-	copy->sums = sums_writer_new(job->sums_fd, job->sums_name, size, error);
-	return copy->sums != NULL;
-}
 
 /* Tell how far we are, at most some times a second. */
 static bool report(Copy *copy, bool always, GError **error)
 {
 	const struct copy_job *job = copy->job;
+	struct copy_shared *shared = job->shared;
 	int64_t now = g_get_monotonic_time();
 	struct progress progress = {
 		.phase = "copying",
 		.item = job->disk->dev->name,
 		.done = copy->done,
 		.total = job->disk->used,
-		.all_done = job->before + copy->done,
-		.all_total = job->all_total,
 	};
+	bool stop;
 
 	if (!always && now < copy->next_progress)
 		return true;
 	copy->next_progress = now + PROGRESS_INTERVAL;
-	if (job->progress(&progress, job->userdata))
-		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
-		    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
-		    progress.all_total);
-	return false;
+	g_mutex_lock(&shared->lock);
+	shared->done += copy->done - copy->reported;
+	copy->reported = copy->done;
+	progress.all_done = shared->done;
+	progress.all_total = shared->total;
+	stop = shared->stop = shared->stop || !shared->progress(&progress, shared->userdata);
+	if (stop)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
+			    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
+			    progress.all_total);
+	g_mutex_unlock(&shared->lock);
+	return !stop;
 }
 
-/* The used extents of the chunk one by one: a bad sector between them is none of our business. */
-static bool read_extents(Copy *copy, uint64_t start, uint64_t end, GError **error)
-{
-	const struct plan_disk *disk = copy->job->disk;
-	struct extent e;
+/* ---- Begin, or go on ---- */
 
-	memset(copy->chunk, 0, SUMS_CHUNK_SIZE);
-	for (uint64_t at = start; used_map_next(disk->map->used, at, &e) && e.offset < end;
-	     at = e.offset + e.length) {
-		e.length = MIN(e.length, end - e.offset);
-		if (!blkdev_read(disk->dev, e.offset, copy->chunk + (e.offset - start), e.length,
-				 error))
+/* Files that were begun, and that no journal speaks of, are begun anew. */
+static int make_file(const struct copy_job *job, const char *name, GError **error)
+{
+	if (job->resume && !bundle_remove_file(job->bundle, name, error))
+		return -1;
+	return bundle_create_file(job->bundle, name, error);
+}
+
+static bool begin(Copy *copy, const struct copy_job *job, GError **error)
+{
+	uint64_t size = job->disk->dev->size;
+
+	copy->image_fd = make_file(job, job->image, error);
+	if (copy->image_fd < 0)
+		return false;
+	copy->sums_fd = make_file(job, job->sums, error);
+	if (copy->sums_fd < 0)
+		return false;
+	copy->image = image_writer_new(copy->image_fd, job->image, chunk_virtual_size(size),
+				       job->level > 0, error);
+	if (!copy->image)
+		return false;
+	copy->sums = sums_writer_new(copy->sums_fd, job->sums, size, error);
+	return copy->sums != NULL;
+}
+
+/* Some of the chunks that were copied are read once more: the disk must not have changed. */
+static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error)
+{
+	uint64_t n = MIN(SAMPLES, journal->chunks);
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t index, entry = n > 1 ? (journal->chunks - 1) * i / (n - 1) : 0;
+		struct digest want, got;
+
+		if (!sums_writer_entry(copy->sums, entry, &index, &want, error))
+			return false;
+		if (gaps_touch(journal->gaps, index * SUMS_CHUNK_SIZE, SUMS_CHUNK_SIZE))
+			continue; /* that takes its time, and may end otherwise now */
+		if (!chunk_digest(copy->job->disk, index, &got, error))
+			return false;
+		if (!digest_equal(&got, &want)) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+				    "'%s' has changed at byte %" PRIu64
+				    " since its capture was interrupted; capture it anew",
+				    copy->job->disk->dev->name, index * SUMS_CHUNK_SIZE);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *journal,
+		  GError **error)
+{
+	uint64_t size = job->disk->dev->size;
+
+	copy->image_fd = bundle_open_to_write(job->bundle, job->image, error);
+	if (copy->image_fd < 0)
+		return false;
+	copy->sums_fd = bundle_open_to_write(job->bundle, job->sums, error);
+	if (copy->sums_fd < 0)
+		return false;
+	copy->image =
+	    image_writer_resume(copy->image_fd, job->image, chunk_virtual_size(size),
+				job->level > 0, journal->image->data, journal->image->len, error);
+	if (!copy->image)
+		return false;
+	copy->sums = sums_writer_resume(copy->sums_fd, job->sums, size, journal->chunks, error);
+	if (!copy->sums)
+		return false;
+	if (image_writer_next(copy->image) > journal->next / IMAGE_CLUSTER_SIZE ||
+	    sums_writer_next(copy->sums) > journal->next / SUMS_CHUNK_SIZE) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' goes on at byte %" PRIu64 ", but '%s' or '%s' reaches further",
+			    job->journal, journal->next, job->image, job->sums);
+		return false;
+	}
+	if (!check_samples(copy, journal, error))
+		return false;
+	g_array_append_vals(copy->gaps, journal->gaps->data, journal->gaps->len);
+	copy->done = copy->saved = journal->done;
+	copy->next = journal->next;
+	return true;
+}
+
+/* A test cannot wait for hundreds of MiB: WHERRY_CHECKPOINT_BYTES, see tests/scripts/resume.sh. */
+static uint64_t checkpoint_bytes(void)
+{
+	const char *text = g_getenv("WHERRY_CHECKPOINT_BYTES");
+	uint64_t bytes;
+
+	if (text && g_ascii_string_to_unsigned(text, 10, 1, CHECKPOINT_BYTES, &bytes, NULL))
+		return bytes;
+	return CHECKPOINT_BYTES;
+}
+
+static bool start_pipeline(Copy *copy, GError **error)
+{
+	const struct pipeline_options options = {
+		.disk = copy->job->disk->dev,
+		.used = copy->job->disk->map->used,
+		.sector_size = copy->job->disk->map->sector_size,
+		.allow_bad = copy->job->allow_bad,
+		.from = copy->next,
+		.level = copy->job->level,
+		.share = copy->job->share,
+	};
+
+	copy->save_after = checkpoint_bytes();
+	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
+	copy->pipeline = pipeline_new(&options, error);
+	return copy->pipeline != NULL;
+}
+
+/* ---- On the way ---- */
+
+static bool checkpoint(Copy *copy, GError **error)
+{
+	const struct copy_job *job = copy->job;
+	g_autoptr(GByteArray) state = g_byte_array_new();
+	CopyJournal journal = {
+		.done = copy->done,
+		.next = copy->next,
+		.gaps = copy->gaps,
+		.image = state,
+	};
+
+	if (!image_writer_checkpoint(copy->image, state, error) ||
+	    !sums_writer_checkpoint(copy->sums, &journal.chunks, error) ||
+	    !copy_journal_write(job->bundle, job->journal, &journal, error))
+		return false;
+	copy->saved = copy->done;
+	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
+	return true;
+}
+
+static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **error)
+{
+	for (unsigned int i = 0; i < chunk->gaps->len; i++)
+		gaps_add(copy->gaps, &g_array_index(chunk->gaps, struct extent, i));
+	if (chunk->zero)
+		return true;
+	if (!sums_writer_put(copy->sums, chunk->index, &chunk->digest, error))
+		return false;
+	for (uint64_t i = 0; i < CLUSTERS_PER_CHUNK; i++) {
+		const struct pipeline_cluster *cluster = &chunk->clusters[i];
+
+		if (cluster->data &&
+		    !image_writer_put(copy->image, chunk->index * CLUSTERS_PER_CHUNK + i,
+				      cluster->data, cluster->len, cluster->compressed, error))
 			return false;
 	}
 	return true;
 }
 
-/*
- * Fill the chunk with the used bytes of [@start, @end), and zero elsewhere.  One read for all of
- * them is faster than one each, and what lies between is wiped.
- */
-static bool read_chunk(Copy *copy, uint64_t start, uint64_t end, GError **error)
+/* As pipeline_next(), but a disk that does not answer is waited for, until the user has enough. */
+static int next_chunk(Copy *copy, const struct pipeline_chunk **ret, GError **error)
 {
-	const struct plan_disk *disk = copy->job->disk;
-	uint64_t first = end, last = start, wiped = start;
-	struct extent e;
+	for (;;) { /* ends: with the disk, or the user */
+		g_autoptr(GError) cause = NULL;
+		int r = pipeline_next(copy->pipeline, PATIENCE_MS, ret, &cause);
 
-	for (uint64_t at = start; used_map_next(disk->map->used, at, &e) && e.offset < end;
-	     at = e.offset + e.length) {
-		e.length = MIN(e.length, end - e.offset);
-		first = MIN(first, e.offset);
-		last = e.offset + e.length;
-		copy->done += e.length;
+		if (r >= 0)
+			return r;
+		if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_BUSY)) {
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return -1;
+		}
+		if (!report(copy, true, error))
+			return -1;
 	}
-	if (!blkdev_read(disk->dev, first, copy->chunk + (first - start), last - first, NULL))
-		return read_extents(copy, start, end, error);
-
-	for (uint64_t at = start; used_map_next(disk->map->used, at, &e) && e.offset < end;
-	     at = e.offset + e.length) {
-		e.length = MIN(e.length, end - e.offset);
-		memset(copy->chunk + (wiped - start), 0, e.offset - wiped);
-		wiped = e.offset + e.length;
-	}
-	memset(copy->chunk + (wiped - start), 0, SUMS_CHUNK_SIZE - (wiped - start));
-	return true;
 }
 
-static bool put_cluster(Copy *copy, uint64_t index, const uint8_t *data, GError **error)
+static bool copy_chunks(Copy *copy, GError **error)
 {
-	size_t len = 0;
+	const struct pipeline_chunk *chunk;
+	int r;
 
-	if (is_zero(data, IMAGE_CLUSTER_SIZE))
-		return true;
-	if (copy->compressor)
-		len = compressor_run(copy->compressor, data, copy->packed);
-	if (len > 0)
-		return image_writer_put(copy->image, index, copy->packed, len, true, error);
-	return image_writer_put(copy->image, index, data, IMAGE_CLUSTER_SIZE, false, error);
-}
-
-static bool copy_chunk(Copy *copy, uint64_t index, GError **error)
-{
-	uint64_t start = index * SUMS_CHUNK_SIZE;
-	uint64_t end = MIN(start + SUMS_CHUNK_SIZE, copy->job->disk->dev->size);
-	struct digest digest;
-
-	g_debug("%s: chunk %" PRIu64 " at %" PRIu64, copy->job->disk->dev->name, index, start);
-	if (!read_chunk(copy, start, end, error))
-		return false;
-	if (is_zero(copy->chunk, SUMS_CHUNK_SIZE))
-		return true;
-	digest = digest_of(copy->chunk, end - start);
-	if (!sums_writer_put(copy->sums, index, &digest, error))
-		return false;
-	for (uint64_t i = 0; i < CLUSTERS_PER_CHUNK; i++)
-		if (!put_cluster(copy, index * CLUSTERS_PER_CHUNK + i,
-				 copy->chunk + i * IMAGE_CLUSTER_SIZE, error))
+	while ((r = next_chunk(copy, &chunk, error)) > 0) {
+		if (!put_chunk(copy, chunk, error))
 			return false;
-	return true;
+		copy->done += chunk->used;
+		copy->next = (chunk->index + 1) * SUMS_CHUNK_SIZE;
+		if (!report(copy, false, error))
+			return false;
+		if ((copy->done - copy->saved >= copy->save_after ||
+		     g_get_monotonic_time() >= copy->next_checkpoint) &&
+		    !checkpoint(copy, error))
+			return false;
+	}
+	return r == 0;
 }
 
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **error)
+static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 {
+	const struct copy_job *job = copy->job;
+	CopyJournal journal = { .finished = true, .done = copy->done, .gaps = copy->gaps };
 	g_autoptr(GArray) leaves = NULL;
-	g_auto(Copy) copy = { NULL };
-	struct extent extent;
-	uint64_t at = 0;
 
-	if (!copy_start(&copy, job, error))
+	if (!report(copy, true, error) || !blkdev_check_size(job->disk->dev, error) ||
+	    !image_writer_finish(copy->image, &journal.image_size, &leaves, error) ||
+	    !sums_writer_finish(copy->sums, journal.image_size, leaves, error) ||
+	    !autofd_close(&copy->image_fd, job->image, error) ||
+	    !autofd_close(&copy->sums_fd, job->sums, error) ||
+	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
-	while (used_map_next(job->disk->map->used, at, &extent)) {
-		uint64_t index = extent.offset / SUMS_CHUNK_SIZE;
+	ret->image_size = journal.image_size;
+	ret->gaps = g_steal_pointer(&copy->gaps);
+	return true;
+}
 
-		if (!copy_chunk(&copy, index, error) || !report(&copy, false, error))
+static bool run(Copy *copy, const CopyJournal *known, struct copy_result *ret, GError **error)
+{
+	return (known ? go_on(copy, copy->job, known, error) : begin(copy, copy->job, error)) &&
+	       start_pipeline(copy, error) && copy_chunks(copy, error) && finish(copy, ret, error);
+}
+
+/* What a full medium lacks, going by what was copied so far. */
+static void say_what_is_missing(const Copy *copy, GError *cause)
+{
+	struct copy_shared *shared = copy->job->shared;
+	g_autofree char *text = g_steal_pointer(&cause->message);
+	uint64_t done, total = shared->total;
+	double ratio = 1;
+
+	g_mutex_lock(&shared->lock);
+	done = shared->done + copy->done - copy->reported;
+	g_mutex_unlock(&shared->lock);
+
+	if (copy->image && copy->done > 0)
+		ratio = (double)image_writer_size(copy->image) / (double)copy->done;
+	cause->message =
+	    g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
+			    " bytes in use are copied, the rest needs about %.0f bytes "
+			    "more: make room and go on",
+			    text, done, total, (double)(total - done) * ratio);
+}
+
+void copy_result_free(void *p)
+{
+	struct copy_result *result = p;
+
+	g_clear_pointer(&result->gaps, g_array_unref);
+	g_free(result);
+}
+
+bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **error)
+{
+	g_auto(Copy) copy = { .job = job, .image_fd = -1, .sums_fd = -1 };
+	g_auto(CopyJournal) journal = { 0 };
+	g_autoptr(GError) cause = NULL;
+	int known = 0;
+
+	copy.gaps = g_array_new(false, false, sizeof(struct extent));
+
+	if (job->resume)
+		known = copy_journal_read(job->bundle, job->journal, &journal, error);
+	if (known < 0)
+		return false;
+	if (journal.finished) {
+		copy.done = journal.done;
+		if (!report(&copy, true, error))
 			return false;
-		at = (index + 1) * SUMS_CHUNK_SIZE;
+		ret->image_size = journal.image_size;
+		ret->gaps = g_steal_pointer(&journal.gaps);
+		return true;
 	}
-	return report(&copy, true, error) && blkdev_check_size(job->disk->dev, error) &&
-	       image_writer_finish(copy.image, ret_image_size, &leaves, error) &&
-	       sums_writer_finish(copy.sums, *ret_image_size, leaves, error);
+	if (run(&copy, known ? &journal : NULL, ret, &cause))
+		return true;
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
+		say_what_is_missing(&copy, cause);
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return false;
 }

@@ -1,19 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Carries one disk: what its map names goes into the image, and its sums. */
+/*
+ * Carries one disk: what its map names goes into the image, and its sums.  Every now and then all
+ * that was done is brought to the medium, and the disk's journal says how far it is.
+ */
 #pragma once
 
 #include "base/progress.h"
+#include "bundle/bundle.h"
 #include "capture/plan.h"
 
-struct copy_job {
-	const struct plan_disk *disk;
-	const char *image_name, *sums_name; /* for messages */
-	int image_fd, sums_fd;              /* new and empty; borrowed */
-	int level;                          /* of zstd; 0: none */
-	uint64_t before, all_total;         /* bytes of the disks before this one, and of all */
-	progress_fn progress;
+/* What copies that run side by side have in common. */
+struct copy_shared {
+	GMutex lock;          /* covers the rest */
+	uint64_t done, total; /* bytes in use, of all disks */
+	bool stop;            /* all end, with CANCELLED */
+	progress_fn progress; /* called with the lock held */
 	void *userdata;
 };
 
-/* @ret_image_size: bytes of the image, which is complete and flushed, as are the sums. */
-bool copy_disk(const struct copy_job *job, uint64_t *ret_image_size, GError **error);
+struct copy_job {
+	const Bundle *bundle;
+	const struct plan_disk *disk;
+	const char *image, *sums, *journal; /* names in the bundle */
+	int level;                          /* of zstd; 0: none */
+	bool allow_bad;                     /* sectors that cannot be read are zero */
+	bool resume;                        /* go on where the journal says, if there is one */
+	unsigned int share;                 /* so many copies share the memory for one */
+	struct copy_shared *shared;         /* borrowed */
+};
+
+struct copy_result {
+	uint64_t image_size; /* bytes of the image */
+	GArray *gaps;        /* of struct extent: what could not be read; owned */
+};
+
+/* As a GDestroyNotify. */
+void copy_result_free(void *result);
+
+/*
+ * When it has filled the empty @ret, image and sums are complete and flushed.  What fails can be
+ * resumed.  WHERRY_ERROR_DIFFERENT: the disk is not as it was when the journal was written.
+ */
+bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **error);

@@ -3,7 +3,10 @@
 #include "capture/log.h"
 
 #include "base/autofd.h"
+#include "base/error.h"
 #include "base/io.h"
+
+#include <unistd.h>
 
 #define LOG_FILE "capture.log"
 
@@ -14,12 +17,30 @@ struct capture_log {
 	void *userdata;
 };
 
-CaptureLog *capture_log_new(const Bundle *bundle, void (*say)(const char *text, void *userdata),
-			    void *userdata, GError **error)
+/* At the end of what is there. */
+static int open_again(const Bundle *bundle, GError **error)
 {
-	int fd = bundle_create_file(bundle, LOG_FILE, error);
-	CaptureLog *log;
+	int fd = bundle_open_to_write(bundle, LOG_FILE, error);
 
+	if (fd >= 0)
+		(void)lseek(fd, 0, SEEK_END); /* a regular file */
+	return fd;
+}
+
+CaptureLog *capture_log_new(const Bundle *bundle, bool resume,
+			    void (*say)(const char *text, void *userdata), void *userdata,
+			    GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	CaptureLog *log;
+	int fd = -1;
+
+	if (resume)
+		fd = open_again(bundle, &cause);
+	if (!resume || g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
+		fd = bundle_create_file(bundle, LOG_FILE, error);
+	else if (fd < 0)
+		g_propagate_error(error, g_steal_pointer(&cause));
 	if (fd < 0)
 		return NULL;
 	log = g_new0(CaptureLog, 1);

@@ -6,9 +6,13 @@
 
 typedef struct capture_log CaptureLog;
 
-/* @say is given every line, too; NULL: nobody listens. */
-CaptureLog *capture_log_new(const Bundle *bundle, void (*say)(const char *text, void *userdata),
-			    void *userdata, GError **error);
+/*
+ * @resume: behind what an interrupted capture wrote.  @say is given every line, too; NULL: nobody
+ * listens.
+ */
+CaptureLog *capture_log_new(const Bundle *bundle, bool resume,
+			    void (*say)(const char *text, void *userdata), void *userdata,
+			    GError **error);
 
 /* One line.  A failure to write it is kept for capture_log_finish(). */
 void capture_log_add(CaptureLog *log, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each file is read from its first to its last byte and summed.  An image is summed by its leaves;
- * then its metadata is checked, and every guest chunk read through it is compared with its digest:
- * so the bytes are those that were written, and they mean what was captured.
+ * Each file is read from its first to its last byte and summed.  An image is summed by its leaves,
+ * its metadata is checked, and every guest chunk read through it is compared with its digest: so
+ * the bytes are those that were written, and they mean what was captured.
  */
 #include "capture/verify.h"
 
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/zero.h"
 #include "bundle/bundle.h"
 #include "capture/chunk.h"
-#include "image/image-reader.h"
+#include "capture/verify-image.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define READ_SIZE IMAGE_LEAF_SIZE
@@ -82,16 +80,6 @@ static int open_sized(const Verify *verify, const char *name, uint64_t size, GEr
 	return g_steal_fd(&fd);
 }
 
-static void differs(GError **error, const char *name, const char *where, const struct digest *got,
-		    const struct digest *want)
-{
-	g_autofree char *got_hex = digest_to_hex(got), *want_hex = digest_to_hex(want);
-
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-		    "'%s' was altered%s: its SHA-256 is %s, but %s was recorded", name, where,
-		    got_hex, want_hex);
-}
-
 static bool verify_file(Verify *verify, const struct manifest_file *file, GError **error)
 {
 	autofd int fd = open_sized(verify, file->name, file->size, error);
@@ -112,100 +100,16 @@ static bool verify_file(Verify *verify, const struct manifest_file *file, GError
 	}
 	got = digester_finish(digester);
 	if (!digest_equal(&got, &file->digest)) {
-		differs(error, file->name, "", &got, &file->digest);
+		g_autofree char *got_hex = digest_to_hex(&got);
+		g_autofree char *want_hex = digest_to_hex(&file->digest);
+
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+			    "'%s' was altered: its SHA-256 is %s, but %s was recorded", file->name,
+			    got_hex, want_hex);
 		return false;
 	}
 	say_intact(verify, file->name);
 	return true;
-}
-
-/* The bytes of the image file. */
-static bool verify_leaves(Verify *verify, const struct manifest_disk *disk, int fd,
-			  SumsReader *sums, GError **error)
-{
-	start_item(verify, disk->image, disk->image_size);
-	for (uint64_t at = 0, i = 0; at < disk->image_size; i++) {
-		size_t len = (size_t)MIN(IMAGE_LEAF_SIZE, disk->image_size - at);
-		struct digest got, want;
-
-		if (!io_pread(fd, disk->image, at, verify->buf, len, error) ||
-		    !sums_reader_leaf(sums, i, &want, error) || !advance(verify, len, error))
-			return false;
-		got = digest_of(verify->buf, len);
-		if (!digest_equal(&got, &want)) {
-			g_autofree char *where =
-			    g_strdup_printf(" between bytes %" PRIu64 " and %" PRIu64, at,
-					    at + len);
-
-			differs(error, disk->image, where, &got, &want);
-			return false;
-		}
-		at += len;
-	}
-	return true;
-}
-
-/* The digest of guest chunk @index as the image has it. */
-static bool digest_chunk(Verify *verify, const struct manifest_disk *disk, ImageReader *image,
-			 uint64_t index, struct digest *ret, GError **error)
-{
-	uint64_t start = index * SUMS_CHUNK_SIZE;
-	size_t len = (size_t)MIN(SUMS_CHUNK_SIZE, disk->size - start);
-
-	memset(verify->buf, 0, SUMS_CHUNK_SIZE);
-	for (uint64_t i = 0; i * IMAGE_CLUSTER_SIZE < len; i++)
-		if (image_reader_cluster(image, index * CLUSTERS_PER_CHUNK + i,
-					 verify->buf + i * IMAGE_CLUSTER_SIZE, error) < 0)
-			return false;
-	*ret = digest_of(verify->buf, len);
-	return true;
-}
-
-/* No cluster in chunks [@from, @to) may hold data: they have no digest, so they are zero. */
-static bool check_hole(const struct manifest_disk *disk, ImageReader *image, uint64_t from,
-		       uint64_t to, GError **error)
-{
-	uint64_t cluster;
-	int r = image_reader_next(image, from * CLUSTERS_PER_CHUNK, &cluster, error);
-
-	if (r < 0)
-		return false;
-	if (r == 1 && cluster / CLUSTERS_PER_CHUNK < to) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-			    "'%s' has data at byte %" PRIu64 " of the disk, where '%s' has none",
-			    disk->image, cluster * IMAGE_CLUSTER_SIZE, disk->sums);
-		return false;
-	}
-	return true;
-}
-
-/* What the guest will read.  Its bytes are those in use, rounded up to whole chunks. */
-static bool verify_chunks(Verify *verify, const struct manifest_disk *disk, ImageReader *image,
-			  SumsReader *sums, GError **error)
-{
-	uint64_t index, next = 0; /* @next: the first chunk that was not looked at */
-	struct digest want, got;
-	int r;
-
-	start_item(verify, disk->path, disk->used);
-	while ((r = sums_reader_next(sums, &index, &want, error)) > 0) {
-		if (!check_hole(disk, image, next, index, error) ||
-		    !digest_chunk(verify, disk, image, index, &got, error) ||
-		    !advance(verify, MIN(SUMS_CHUNK_SIZE, verify->now.total - verify->now.done),
-			     error))
-			return false;
-		if (!digest_equal(&got, &want)) {
-			g_autofree char *where =
-			    g_strdup_printf(" where it holds byte %" PRIu64 " and on of the disk",
-					    index * SUMS_CHUNK_SIZE);
-
-			differs(error, disk->image, where, &got, &want);
-			return false;
-		}
-		next = index + 1;
-	}
-	return r == 0 && check_hole(disk, image, next, UINT64_MAX, error) &&
-	       advance(verify, verify->now.total - verify->now.done, error);
 }
 
 static bool check_sizes(const struct manifest_disk *disk, const SumsReader *sums,
@@ -225,26 +129,53 @@ static bool check_sizes(const struct manifest_disk *disk, const SumsReader *sums
 	return false;
 }
 
+static bool advance_image(uint64_t bytes, void *userdata)
+{
+	Verify *verify = userdata;
+	uint64_t left = verify->now.total - verify->now.done;
+
+	return advance(verify, MIN(bytes, left), NULL); /* chunks are counted whole */
+}
+
+/* The bytes of the image first: "altered" explains what is wrong with the tables, too. */
 static bool verify_disk(Verify *verify, const struct manifest_disk *disk, GError **error)
 {
 	autofd int image_fd = open_sized(verify, disk->image, disk->image_size, error);
 	autofd int sums_fd = -1;
 	g_autoptr(ImageReader) image = NULL;
 	g_autoptr(SumsReader) sums = NULL;
+	g_autoptr(GError) cause = NULL;
+	struct verify_image job = {
+		.disk = disk,
+		.fd = image_fd,
+		.advance = advance_image,
+		.userdata = verify,
+	};
 
 	if (image_fd < 0)
 		return false;
 	sums_fd = bundle_open_file(verify->bundle, disk->sums, error);
 	if (sums_fd < 0)
 		return false;
-	/* The header first: "a backing file" tells more than "altered". */
+	/* The header before all: "a backing file" tells more than "altered". */
 	image = image_reader_new(image_fd, disk->image, error);
 	if (!image)
 		return false;
 	sums = sums_reader_new(sums_fd, disk->sums, error);
-	return sums && verify_leaves(verify, disk, image_fd, sums, error) &&
-	       check_sizes(disk, sums, image, error) && image_reader_check(image, error) &&
-	       verify_chunks(verify, disk, image, sums, error);
+	if (!sums)
+		return false;
+	job.image = image;
+	job.sums = sums;
+	job.leaves_only =
+	    !check_sizes(disk, sums, image, &cause) || !image_reader_check(image, &cause);
+	start_item(verify, disk->image, disk->image_size + disk->used);
+	if (!verify_image(&job, error))
+		return false;
+	if (cause) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+	return advance(verify, verify->now.total - verify->now.done, error);
 }
 
 static bool verify_all(Verify *verify, GError **error)

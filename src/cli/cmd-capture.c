@@ -183,11 +183,15 @@ static bool run_capture(int argc, char **argv, GError **error)
 	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
+	int resume = 0, allow_bad = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
 		option_path("to", &target, "a directory on the medium; needed", "DIR"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
+		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
+		option_flag("allow-bad-sectors", 0, &allow_bad,
+			    "carry what can be read; the rest is zero, and listed"),
 		G_OPTION_ENTRY_NULL,
 	};
 	int r = command_parse(&cmd_capture, entries, argc, argv, &common, &args, error);
@@ -209,7 +213,15 @@ static bool run_capture(int argc, char **argv, GError **error)
 	}
 	if (!parse_compress(compress, &options.level, error))
 		return false;
+	if (resume && compress) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+			    "--resume goes on with the compression that was begun with: leave out "
+			    "--compress");
+		return false;
+	}
 	options.target = target;
+	options.resume = resume;
+	options.allow_bad = allow_bad;
 	return capture(&common, &options, args, name, error);
 }
 
@@ -224,12 +236,15 @@ const struct command cmd_capture = {
 	    "\n"
 	    "The disks are only ever read.  Only the bytes in use are carried; in doubt a\n"
 	    "byte is in use.  The bundle is DIR/wherry/NAME/, complete once it holds\n"
-	    "machine.json.\n"
+	    "machine.json.  A capture that was interrupted, by a full medium or a power cut,\n"
+	    "too, goes on with --resume; the disks must not have changed.\n"
 	    "\n"
-	    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n"
+	    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 a disk has changed since its\n"
+	    "capture was interrupted, 130 interrupted; --resume goes on after 1 and 130.\n"
 	    "\n"
 	    "Examples:\n"
 	    "  wherry capture --to /mnt/stick\n"
+	    "  wherry capture --to /mnt/stick --resume\n"
 	    "  wherry capture --to /mnt/stick --name server1 /dev/sda /dev/nvme0n1\n"
 	    "  wherry capture --to /tmp --compress zstd:3 disk.img",
 	.run = run_capture,

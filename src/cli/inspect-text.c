@@ -193,8 +193,7 @@ static void print_layers(const StorageMap *map)
 
 		/* Of those whose bytes lie in other volumes of the layer nothing is counted. */
 		printf("%-9s %-20s  %10s  %10s%s  %s\n", volume->layer, volume->name, size,
-		       volume->used ? used : "", volume->used ? " in use" : "       ",
-		       volume->how);
+		       volume->used ? used : "", volume->used ? " in use" : "       ", volume->how);
 	}
 	for (unsigned int i = 0; i < map->warnings->len; i++)
 		printf("warning   %s\n", (const char *)g_ptr_array_index(map->warnings, i));

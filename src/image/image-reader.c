@@ -186,6 +186,24 @@ int image_reader_next(ImageReader *reader, uint64_t from, uint64_t *ret_index, G
 	return 0;
 }
 
+int image_reader_end(ImageReader *reader, uint64_t index, uint64_t *ret_end, GError **error)
+{
+	const struct qcow2_image *image = &reader->image;
+	struct qcow2_place place;
+	int r = load_l2(reader, index / QCOW2_TABLE_ENTRIES, error);
+
+	g_assert(index < image->n_guest_clusters);
+	if (r <= 0)
+		return r;
+	if (!qcow2_image_l2_entry(image, index, reader->l2[index % QCOW2_TABLE_ENTRIES], &place,
+				  error))
+		return -1;
+	if (place.kind != QCOW2_KIND_PLAIN && place.kind != QCOW2_KIND_PACKED)
+		return 0;
+	*ret_end = place.offset + place.length;
+	return 1;
+}
+
 bool image_reader_check(ImageReader *reader, GError **error)
 {
 	return image_check(&reader->image, error);

@@ -53,6 +53,12 @@ int image_reader_cluster(ImageReader *reader, uint64_t index, void *buf, GError 
 int image_reader_next(ImageReader *reader, uint64_t from, uint64_t *ret_index, GError **error);
 
 /*
+ * Where in the file the data of guest cluster @index ends, at the latest, in @ret_end.
+ * 1: set; 0: the cluster has no data; -1: failed.
+ */
+int image_reader_end(ImageReader *reader, uint64_t index, uint64_t *ret_end, GError **error);
+
+/*
  * Check the whole of the metadata: every reference lies inside the file, refcounts are exactly what
  * the references add up to, the copied flags are right, reserved bits are zero, nothing but
  * compressed clusters shares a host cluster.  Reads no data; takes up to 41 MiB while it runs.

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* No cluster is touched by more frames, each of 4 bytes and more. */
+#define MAX_TOUCHING (IMAGE_CLUSTER_SIZE / 4 + 1)
+
 struct image_refcounts {
 	GArray *table; /* of be64, one for each sealed range; owned */
 	uint16_t counts[2][QCOW2_REFCOUNTS];
@@ -56,6 +59,53 @@ be64 image_refcounts_table_entry(const ImageRefcounts *refcounts, uint64_t i)
 {
 	g_assert(i < refcounts->table->len);
 	return g_array_index(refcounts->table, be64, i);
+}
+
+void image_refcounts_save(const ImageRefcounts *refcounts, GByteArray *state)
+{
+	be64 n = be64_make(refcounts->table->len);
+
+	g_byte_array_append(state, n.b, sizeof(n));
+	g_byte_array_append(state, (const uint8_t *)refcounts->table->data,
+			    refcounts->table->len * (unsigned int)sizeof(be64));
+	for (size_t range = 0; range < 2; range++)
+		for (size_t i = 0; i < QCOW2_REFCOUNTS; i++) {
+			be16 count = be16_make(refcounts->counts[range][i]);
+
+			g_byte_array_append(state, count.b, sizeof(count));
+		}
+}
+
+ImageRefcounts *image_refcounts_restore(const uint8_t *state, size_t len, size_t *ret_len)
+{
+	const size_t counts_bytes = sizeof(((ImageRefcounts *)NULL)->counts);
+	ImageRefcounts *refcounts;
+	uint64_t n;
+	be64 head;
+	be16 count;
+	bool sane = true;
+
+	if (len < sizeof(head) + counts_bytes)
+		return NULL;
+	memcpy(&head, state, sizeof(head));
+	n = be64_get(head);
+	if (n > (len - sizeof(head) - counts_bytes) / sizeof(be64))
+		return NULL;
+	refcounts = image_refcounts_new();
+	g_array_append_vals(refcounts->table, state + sizeof(head), (unsigned int)n);
+	state += sizeof(head) + n * sizeof(be64);
+	for (size_t range = 0; range < 2; range++)
+		for (size_t i = 0; i < QCOW2_REFCOUNTS; i++, state += sizeof(count)) {
+			memcpy(&count, state, sizeof(count));
+			refcounts->counts[range][i] = be16_get(count);
+			sane = sane && be16_get(count) <= MAX_TOUCHING;
+		}
+	if (!sane) {
+		image_refcounts_free(refcounts);
+		return NULL;
+	}
+	*ret_len = sizeof(head) + n * sizeof(be64) + counts_bytes;
+	return refcounts;
 }
 
 void image_refcounts_free(ImageRefcounts *refcounts)

@@ -30,5 +30,10 @@ uint64_t image_refcounts_sealed(const ImageRefcounts *refcounts);
 /* The offset of the block of range @i, below image_refcounts_sealed(). */
 be64 image_refcounts_table_entry(const ImageRefcounts *refcounts, uint64_t i);
 
+/* Append what image_refcounts_restore() makes the same of, in another process, too. */
+void image_refcounts_save(const ImageRefcounts *refcounts, GByteArray *state);
+/* From the start of @state, of which *@ret_len bytes were it; NULL: it cannot be right. */
+ImageRefcounts *image_refcounts_restore(const uint8_t *state, size_t len, size_t *ret_len);
+
 void image_refcounts_free(ImageRefcounts *refcounts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageRefcounts, image_refcounts_free)

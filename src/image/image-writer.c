@@ -14,11 +14,10 @@
  *
  * What stands alone, an L2 table or a refcount block, goes into the stream once it is complete.
  */
-#include "image/image-writer.h"
+#include "image/image-writer-priv.h"
 
 #include "base/error.h"
 #include "base/io.h"
-#include "image/image-refcounts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,31 +30,8 @@
  */
 #define FRAME_SIZE_MIN 4
 
-struct image_writer {
-	int fd;
-	char *name; /* owned */
-	uint64_t virtual_size;
-	uint64_t n_guest_clusters;
-	uint64_t next_index; /* the first guest cluster that may be put */
-	bool compressed;
-	bool finished;
-
-	uint64_t end;           /* bytes of the file; a multiple of the cluster size */
-	uint64_t packed_offset; /* where the next compressed byte may go, ... */
-	uint64_t packed_end;    /* ... and where the open cluster ends; the same: none is open */
-
-	uint8_t *first;  /* the first leaf, once the window is past it; owned */
-	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
-	uint64_t window_start;
-	GArray *leaves; /* of struct digest; owned */
-
-	be64 *l1; /* whole clusters; owned */
-	uint64_t n_l1;
-	uint64_t l2_index; /* of the L2 table that is being filled; n_l1: none */
-	be64 l2[QCOW2_TABLE_ENTRIES];
-	ImageRefcounts *refcounts;   /* owned */
-	be16 block[QCOW2_REFCOUNTS]; /* on its way into the stream */
-};
+/* Bytes that may be on their way to the medium. */
+#define WRITE_BEHIND (4 * IMAGE_LEAF_SIZE)
 
 static uint64_t div_up(uint64_t n, uint64_t by)
 {
@@ -67,25 +43,13 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return div_up(n, to) * to;
 }
 
-ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
-			      GError **error)
+ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size, bool compressed,
+				GError **error)
 {
-	g_autoptr(ImageWriter) writer = NULL;
-	struct stat st;
+	g_autoptr(ImageWriter) writer = g_new0(ImageWriter, 1);
 
 	g_assert(virtual_size > 0 && virtual_size % QCOW2_SECTOR_SIZE == 0);
 	g_assert(virtual_size <= QCOW2_VIRTUAL_SIZE_MAX);
-	if (fstat(fd, &st) < 0) {
-		wherry_error_sys(error, errno, "cannot stat '%s'", name);
-		return NULL;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size != 0) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
-			    "cannot write an image to '%s', which is no empty file", name);
-		return NULL;
-	}
-
-	writer = g_new0(ImageWriter, 1);
 	writer->fd = fd;
 	writer->name = g_strdup(name);
 	writer->virtual_size = virtual_size;
@@ -98,6 +62,27 @@ ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, b
 	writer->l1 = g_try_malloc0(round_up(writer->n_l1 * sizeof(be64), IMAGE_CLUSTER_SIZE));
 	if (!writer->window || !writer->l1) {
 		wherry_error_sys(error, ENOMEM, "cannot write '%s'", name);
+		return NULL;
+	}
+	return g_steal_pointer(&writer);
+}
+
+ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
+			      GError **error)
+{
+	g_autoptr(ImageWriter) writer =
+	    image_writer_alloc(fd, name, virtual_size, compressed, error);
+	struct stat st;
+
+	if (!writer)
+		return NULL;
+	if (fstat(fd, &st) < 0) {
+		wherry_error_sys(error, errno, "cannot stat '%s'", name);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size != 0) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
+			    "cannot write an image to '%s', which is no empty file", name);
 		return NULL;
 	}
 
@@ -123,8 +108,10 @@ static bool write_window(ImageWriter *writer, size_t len, GError **error)
 	struct digest digest = digest_of(writer->window, len);
 
 	g_array_append_val(writer->leaves, digest);
-	return io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len,
-			 error);
+	if (!io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len, error))
+		return false;
+	io_write_behind(writer->fd, writer->window_start, len, WRITE_BEHIND);
+	return true;
 }
 
 /* The window is full, and more is to come. */
@@ -414,6 +401,11 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 	*ret_size = writer->end;
 	*ret_leaves = g_steal_pointer(&writer->leaves);
 	return true;
+}
+
+uint64_t image_writer_next(const ImageWriter *writer)
+{
+	return writer->next_index;
 }
 
 uint64_t image_writer_size(const ImageWriter *writer)

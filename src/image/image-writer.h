@@ -39,11 +39,28 @@ bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, siz
 		      bool compressed, GError **error);
 
 /*
+ * Get all that was put so far to the medium, and append to @state what image_writer_resume() needs
+ * to go on from here, in another process, too.
+ */
+bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **error);
+
+/*
+ * As image_writer_new(), but @fd is the file of a writer that died after the checkpoint that
+ * @state, of @len bytes, is from.  What it wrote later is cut off.  WHERRY_ERROR_DAMAGED: file and
+ * state do not belong together.
+ */
+ImageWriter *image_writer_resume(int fd, const char *name, uint64_t virtual_size, bool compressed,
+				 const void *state, size_t len, GError **error);
+
+/*
  * Write the tables and the header and flush the file.  @ret_size: bytes of the file.
  * @ret_leaves: of struct digest, one for each leaf of the file; owned by the caller.
  */
 bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
 			 GError **error);
+
+/* The first guest cluster that may be put. */
+uint64_t image_writer_next(const ImageWriter *writer);
 
 /* Bytes of the file so far. */
 uint64_t image_writer_size(const ImageWriter *writer);

@@ -163,9 +163,9 @@ static bool check_area(const Volume *volume, struct extent area, GError **error)
 	return true;
 }
 
-/* A list of areas.  @areas NULL: of data, of which only where the first starts is of use. */
+/* A list of areas.  They lie on @volume; NULL: that is not asked, as their size may be unsaid. */
 static bool take_areas(const uint8_t *sector, uint64_t *at, const Volume *volume, GArray *areas,
-		       uint64_t *data_start, GError **error)
+		       GError **error)
 {
 	for (;;) { /* ends: the sector does */
 		const uint8_t *bytes = take(sector, at, sizeof(struct disk_locn), error);
@@ -178,12 +178,7 @@ static bool take_areas(const uint8_t *sector, uint64_t *at, const Volume *volume
 		area = (struct extent){ le64_get(locn.offset), le64_get(locn.size) };
 		if (area.offset == 0)
 			return true;
-		if (!areas) {
-			if (*data_start == 0)
-				*data_start = area.offset;
-			continue;
-		}
-		if (!check_area(volume, area, error))
+		if (volume && !check_area(volume, area, error))
 			return false;
 		g_array_append_val(areas, area);
 	}
@@ -211,11 +206,12 @@ static bool take_extension(const uint8_t *sector, uint64_t *at, const Volume *vo
 			    version, flags);
 		return false;
 	}
-	return take_areas(sector, at, volume, pv->areas, NULL, error);
+	return take_areas(sector, at, volume, pv->areas, error);
 }
 
 LvmPv *lvm_pv_read_label(const Volume *volume, GError **error)
 {
+	g_autoptr(GArray) data = g_array_new(false, false, sizeof(struct extent));
 	g_autoptr(LvmPv) pv = g_new0(LvmPv, 1);
 	uint8_t sector[LVM_SECTOR];
 	struct label_header label;
@@ -236,9 +232,11 @@ LvmPv *lvm_pv_read_label(const Volume *volume, GError **error)
 			    "LVM with a UUID that is none");
 		return NULL;
 	}
-	if (!take_areas(sector, &at, volume, NULL, &pv->data_start, error) ||
-	    !take_areas(sector, &at, volume, pv->areas, NULL, error))
+	if (!take_areas(sector, &at, NULL, data, error) ||
+	    !take_areas(sector, &at, volume, pv->areas, error))
 		return NULL;
+	if (data->len > 0)
+		pv->data_start = g_array_index(data, struct extent, 0).offset;
 	pv->n_metadata = pv->areas->len;
 	if (!take_extension(sector, &at, volume, pv, error))
 		return NULL;

@@ -12,6 +12,7 @@ static inline Manifest *sample_manifest(void)
 	Manifest *manifest = manifest_new();
 	struct manifest_disk *disk = manifest_add_disk(manifest);
 	struct manifest_volume *volume = manifest_add_volume(disk);
+	struct manifest_gap *gap = manifest_add_gap(disk);
 	struct manifest_layer_volume *layered = manifest_add_layer_volume(manifest);
 	struct manifest_nic *nic = manifest_add_nic(manifest);
 
@@ -49,6 +50,9 @@ static inline Manifest *sample_manifest(void)
 	volume->type = g_strdup("0fc63daf-8483-4772-8e79-3d69d8477de4");
 	volume->content = g_strdup("ext4");
 	volume->how = g_strdup("ext4, clean");
+
+	gap->offset = 4096;
+	gap->length = 512;
 
 	layered->layer = g_strdup("lvm");
 	layered->name = g_strdup("vg0/root");

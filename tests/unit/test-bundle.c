@@ -77,7 +77,8 @@ static void test_create(void **state)
 	assert_null(bundle_create(".", "web1", &error));
 	assert_error(
 	    &error, WHERRY_ERROR_INVALID_INPUT,
-	    "'./wherry/web1' holds an unfinished bundle: choose another --name or remove it");
+	    "'./wherry/web1' holds an unfinished bundle (to finish it, use --resume): choose "
+	    "another --name or remove it");
 	assert_true(g_file_set_contents("wherry/web1/machine.json", "", 0, NULL));
 	assert_null(bundle_create(".", "web1", &error));
 	assert_error(&error, WHERRY_ERROR_INVALID_INPUT,

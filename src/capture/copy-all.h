@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Carries all disks of a capture: those on different devices side by side, those on the same one
+ * after the other.
+ */
+#pragma once
+
+#include "capture/copy.h"
+
+struct copy_all {
+	const Bundle *bundle;     /* borrowed, as is all else */
+	const GPtrArray *disks;   /* of struct plan_disk * */
+	const Manifest *manifest; /* names their files in the bundle */
+	int level;
+	bool allow_bad, resume; /* as in struct copy_job */
+	progress_fn progress;   /* called by one thread at a time */
+	void *userdata;
+};
+
+/*
+ * @ret: of struct copy_result *, one for each disk; owned by the caller.  When one fails all end.
+ */
+bool copy_all(const struct copy_all *all, GPtrArray **ret, GError **error);
+
+/* The name of the journal of disk @i in the bundle; owned by the caller. */
+char *copy_journal_name(unsigned int i);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of the writer, for the files that it is made of. */
+#pragma once
+
+#include "image/image-refcounts.h"
+#include "image/image-writer.h"
+
+struct image_writer {
+	int fd;
+	char *name; /* owned */
+	uint64_t virtual_size;
+	uint64_t n_guest_clusters;
+	uint64_t next_index; /* the first guest cluster that may be put */
+	bool compressed;
+	bool finished;
+	bool first_saved; /* the first leaf is in the file, but for its header */
+
+	uint64_t end;           /* bytes of the file; a multiple of the cluster size */
+	uint64_t packed_offset; /* where the next compressed byte may go, ... */
+	uint64_t packed_end;    /* ... and where the open cluster ends; the same: none is open */
+
+	uint8_t *first;  /* the first leaf, once the window is past it; owned */
+	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
+	uint64_t window_start;
+	GArray *leaves; /* of struct digest; owned */
+
+	be64 *l1; /* whole clusters; owned */
+	uint64_t n_l1;
+	uint64_t l2_index; /* of the L2 table that is being filled; n_l1: none */
+	be64 l2[QCOW2_TABLE_ENTRIES];
+	ImageRefcounts *refcounts;   /* owned */
+	be16 block[QCOW2_REFCOUNTS]; /* on its way into the stream */
+};
+
+/* With its tables empty, and nothing taken of the file. */
+ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size, bool compressed,
+				GError **error);

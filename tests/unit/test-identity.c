@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a capture that goes on keeps, and which other disks it refuses. */
+#include "disk.h"
+
+#include "bundle/journal.h"
+#include "capture/chunk.h"
+#include "capture/copy-journal.h"
+#include "capture/identity.h"
+#include "capture/plan.h"
+
+#define DISK_SIZE (UINT64_C(8) << 20)
+
+/* A bundle's directory, and one disk with what is known of it. */
+typedef struct {
+	char *dir; /* owned, and removed */
+	Bundle *bundle;
+	GPtrArray *disks;
+	struct plan_disk plan;
+	DiskMap map;
+	Manifest *manifest;
+	struct manifest_disk *known; /* of the manifest */
+} Scene;
+
+static void scene_init(Scene *scene)
+{
+	*scene = (Scene){ .dir = g_dir_make_tmp(NULL, NULL) };
+	scene->bundle = bundle_open(scene->dir, NULL);
+	scene->disks = g_ptr_array_new();
+	scene->plan.dev = disk_new(DISK_SIZE, 512);
+	scene->plan.map = &scene->map;
+	scene->map.sector_size = 512;
+	scene->map.used = used_map_new(DISK_SIZE, 100);
+	used_map_add(scene->map.used, 0, 1 << 20);
+	g_ptr_array_add(scene->disks, &scene->plan);
+	scene->manifest = manifest_new();
+	scene->manifest->id = g_strdup("first-id");
+	scene->manifest->created = g_strdup("first-time");
+	scene->known = manifest_add_disk(scene->manifest);
+	scene->known->serial = g_strdup("S1");
+}
+
+static void scene_clear(Scene *scene)
+{
+	journal_remove(scene->bundle, IDENTITY_FILE);
+	journal_remove(scene->bundle, "disk-0.journal");
+	bundle_free(scene->bundle);
+	g_ptr_array_unref(scene->disks);
+	blkdev_free(scene->plan.dev);
+	used_map_free(scene->map.used);
+	manifest_free(scene->manifest);
+	assert_int_equal(rmdir(scene->dir), 0);
+	g_free(scene->dir);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scene, scene_clear)
+
+static void write_identity(Scene *scene)
+{
+	g_autoptr(GError) error = NULL;
+
+	assert_ok(identity_write(scene->bundle, scene->manifest, 7, scene->disks, &error), error);
+	g_free(scene->manifest->id);
+	scene->manifest->id = g_strdup("second-id");
+	g_free(scene->manifest->created);
+	scene->manifest->created = g_strdup("second-time");
+}
+
+static void test_same(void **state)
+{
+	g_autoptr(GError) error = NULL;
+	g_auto(Scene) scene;
+	int level = 1;
+
+	scene_init(&scene);
+	assert_false(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+	assert_error(&error, WHERRY_ERROR_NOT_FOUND, "nothing was copied yet");
+	write_identity(&scene);
+	assert_ok(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error),
+		  error);
+	assert_int_equal(level, 7);
+	assert_string_equal(scene.manifest->id, "first-id");
+	assert_string_equal(scene.manifest->created, "first-time");
+}
+
+static void other_size(Scene *scene)
+{
+	scene->plan.dev->size -= 512;
+}
+
+static void other_sectors(Scene *scene)
+{
+	scene->map.sector_size = 4096;
+}
+
+static void other_wwn(Scene *scene)
+{
+	scene->known->wwn = g_strdup("0x5000c50015ea71ac");
+}
+
+static void other_serial(Scene *scene)
+{
+	g_free(scene->known->serial);
+	scene->known->serial = g_strdup("S2");
+}
+
+static void other_start(Scene *scene)
+{
+	disk_write(scene->plan.dev, 511, "x", 1);
+}
+
+static void other_end(Scene *scene)
+{
+	disk_write(scene->plan.dev, DISK_SIZE - 1, "x", 1);
+}
+
+static void other_map(Scene *scene)
+{
+	used_map_add(scene->map.used, 4 << 20, 512);
+}
+
+static void one_more(Scene *scene)
+{
+	g_ptr_array_add(scene->disks, &scene->plan);
+	manifest_add_disk(scene->manifest);
+}
+
+static void test_other_disks(void **state)
+{
+	static const struct {
+		void (*change)(Scene *scene);
+		const char *words;
+	} cases[] = {
+		{ other_size, "its size" },
+		{ other_sectors, "its sector size" },
+		{ other_wwn, "its WWN" },
+		{ other_serial, "its serial number" },
+		{ other_start, "its partition table" },
+		{ other_end, "its partition table" },
+		{ other_map, "its map of the bytes in use" },
+		{ one_more, "was of 1 disks, this one is of 2" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_auto(Scene) scene;
+		int level;
+
+		scene_init(&scene);
+		write_identity(&scene);
+		cases[i].change(&scene);
+		assert_false(
+		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
+	}
+}
+
+/* A journal that is whole, but none of ours. */
+static void test_other_words(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{}",
+		"[]",
+		"{",
+		"{\"schema\": 2}",
+		"{\"schema\": 1, \"id\": 1, \"created\": \"\", \"level\": 1, \"disks\": []}",
+		"{\"schema\": 1, \"id\": \"\", \"created\": \"\", \"level\": \"\", \"disks\": []}",
+		"{\"schema\": 1, \"id\": \"\", \"created\": \"\", \"level\": 1, \"disks\": 1}",
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GError) error = NULL;
+		g_auto(Scene) scene;
+		int level;
+
+		scene_init(&scene);
+		assert_ok(journal_write(scene.bundle, IDENTITY_FILE, texts[i], strlen(texts[i]),
+					&error),
+			  error);
+		assert_false(
+		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_error(&error, WHERRY_ERROR_DAMAGED, "is none of this version");
+	}
+}
+
+static void test_copy_journal(void **state)
+{
+	g_autoptr(GByteArray) image = g_byte_array_new();
+	g_autoptr(GArray) gaps = g_array_new(false, false, sizeof(struct extent));
+	CopyJournal out = { .done = 5, .next = 3 * SUMS_CHUNK_SIZE, .chunks = 2 };
+	const struct extent gap = { 4096, 512 };
+	g_auto(CopyJournal) in = { 0 };
+	g_autoptr(GError) error = NULL;
+	g_auto(Scene) scene;
+
+	scene_init(&scene);
+	out.gaps = gaps;
+	out.image = image;
+	g_array_append_val(gaps, gap);
+	g_byte_array_append(image, (const uint8_t *)"state", 5);
+	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), 0);
+	assert_ok(copy_journal_write(scene.bundle, "disk-0.journal", &out, &error), error);
+	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), 1);
+	assert_false(in.finished);
+	assert_int_equal(in.done, 5);
+	assert_int_equal(in.next, 3 * SUMS_CHUNK_SIZE);
+	assert_int_equal(in.chunks, 2);
+	assert_int_equal(in.gaps->len, 1);
+	assert_memory_equal(in.gaps->data, &gap, sizeof(gap));
+	assert_int_equal(in.image->len, 5);
+	assert_memory_equal(in.image->data, "state", 5);
+
+	out.next++;
+	assert_ok(copy_journal_write(scene.bundle, "disk-0.journal", &out, &error), error);
+	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), -1);
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "ends inside of a chunk");
+	assert_ok(journal_write(scene.bundle, "disk-0.journal", "short", 5, &error), error);
+	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), -1);
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "says nothing of a disk");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_other_disks),
+		cmocka_unit_test(test_other_words),
+		cmocka_unit_test(test_copy_journal),
+	};
+
+	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
+}

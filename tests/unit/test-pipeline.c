@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What comes out of the pipeline is what the map names of the disk, in order, and nothing else. */
+#include "disk.h"
+
+#include "base/zero.h"
+#include "capture/pipeline.h"
+
+#include <zstd.h>
+
+#define DISK_SIZE ((UINT64_C(40) << 20) + 512)
+
+static const struct {
+	const char *name;
+	enum disk_reader_way way;
+	int level;
+	unsigned int n_workers;
+} ways[] = {
+	{ "io_uring", DISK_READER_BEST, 1, 2 },
+	{ "threads", DISK_READER_THREADS, 1, 3 },
+	{ "threads", DISK_READER_THREADS, 0, 1 },
+};
+
+/* Half noise, half what compresses, and some zeros; @ret_bytes: the same. */
+static Blkdev *make_disk(uint8_t **ret_bytes)
+{
+	Blkdev *disk = disk_new(DISK_SIZE, 0);
+	uint8_t *bytes = g_malloc0(DISK_SIZE);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+
+	for (uint64_t at = 0; at < DISK_SIZE - 4096; at += 4096)
+		for (unsigned int i = 0; i < 4096 && at / 4096 % 5 != 0; i += 4) {
+			uint32_t word = at / 65536 % 2 ? g_rand_int(rand) : (uint32_t)at;
+
+			memcpy(bytes + at + i, &word, 4);
+		}
+	memset(bytes + DISK_SIZE - 512, 'e', 512);
+	disk_write(disk, 0, bytes, DISK_SIZE);
+	*ret_bytes = bytes;
+	return disk;
+}
+
+/* Random extents, 4 KiB in alternation, and the end; @bytes loses what is not in it. */
+static UsedMap *make_map(uint8_t *bytes)
+{
+	g_autofree uint8_t *keep = g_malloc0(DISK_SIZE);
+	UsedMap *used = used_map_new(DISK_SIZE, 100000);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(8);
+
+	for (unsigned int i = 0; i < 300; i++) {
+		uint64_t at = (uint64_t)g_rand_int_range(rand, 0, (int)(DISK_SIZE / 512)) * 512;
+
+		used_map_add(used, at, (uint64_t)g_rand_int_range(rand, 1, 200) * 512);
+	}
+	for (uint64_t at = 4 << 20; at < 8 << 20; at += 8192)
+		used_map_add(used, at, 4096);
+	for (uint64_t at = 8 << 20; at < (8 << 20) + SUMS_CHUNK_SIZE; at += 300)
+		used_map_add(used, at, 100); /* more than are told apart */
+	used_map_add(used, DISK_SIZE - 512, 512);
+
+	for (uint64_t at = 0; at < DISK_SIZE; at++)
+		keep[at] = used_map_count(used, at, 1) ? bytes[at] : 0;
+	memcpy(bytes, keep, DISK_SIZE);
+	return used;
+}
+
+static void check_chunk(const struct pipeline_chunk *chunk, const uint8_t *bytes)
+{
+	uint64_t start = chunk->index * SUMS_CHUNK_SIZE;
+	size_t len = (size_t)MIN(SUMS_CHUNK_SIZE, DISK_SIZE - start);
+	g_autofree uint8_t *got = g_malloc0(SUMS_CHUNK_SIZE);
+	struct digest digest;
+
+	for (unsigned int i = 0; !chunk->zero && i < CLUSTERS_PER_CHUNK; i++) {
+		const struct pipeline_cluster *cluster = &chunk->clusters[i];
+		uint8_t *to = got + i * IMAGE_CLUSTER_SIZE;
+
+		if (cluster->compressed)
+			assert_int_equal(ZSTD_decompress(to, IMAGE_CLUSTER_SIZE, cluster->data,
+							 cluster->len),
+					 IMAGE_CLUSTER_SIZE);
+		else if (cluster->data)
+			memcpy(to, cluster->data, IMAGE_CLUSTER_SIZE);
+	}
+	if (start >> 20 == 8)
+		return; /* where some bytes more than are named may come */
+	assert_memory_equal(got, bytes + start, len);
+	digest = digest_of(got, len);
+	if (!chunk->zero)
+		assert_true(digest_equal(&digest, &chunk->digest));
+}
+
+static void test_all_ways(void **state)
+{
+	g_autofree uint8_t *bytes = NULL;
+	g_autoptr(Blkdev) disk = make_disk(&bytes);
+	g_autoptr(UsedMap) used = make_map(bytes);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+		const struct pipeline_options options = {
+			disk,
+			used,
+			512,
+			false,
+			0,
+			ways[i].level,
+			(unsigned int)i + 1,
+			ways[i].n_workers,
+			ways[i].way,
+		};
+		const struct pipeline_chunk *chunk;
+		g_autoptr(Pipeline) pipeline = NULL;
+		g_autoptr(GError) error = NULL;
+		uint64_t next = 0, sum = 0;
+		int r;
+
+		pipeline = pipeline_new(&options, &error);
+		assert_ok(pipeline, error);
+		while ((r = pipeline_next(pipeline, 60000, &chunk, &error)) > 0) {
+			for (; next < chunk->index * SUMS_CHUNK_SIZE; next++)
+				assert_int_equal(bytes[next], 0);
+			check_chunk(chunk, bytes);
+			sum += chunk->used;
+			next = (chunk->index + 1) * SUMS_CHUNK_SIZE;
+		}
+		assert_ok(r == 0, error);
+		assert_int_equal(sum, used_map_count(used, 0, DISK_SIZE));
+		assert_int_equal(next,
+				 DISK_SIZE / SUMS_CHUNK_SIZE * SUMS_CHUNK_SIZE + SUMS_CHUNK_SIZE);
+	}
+}
+
+/* It can be left at any time, with all its threads at work. */
+static void test_left_early(void **state)
+{
+	g_autofree uint8_t *bytes = NULL;
+	g_autoptr(Blkdev) disk = make_disk(&bytes);
+	g_autoptr(UsedMap) used = used_map_new(DISK_SIZE, 10);
+
+	used_map_add(used, 0, DISK_SIZE);
+	for (unsigned int n = 0; n < 20; n++) {
+		const struct pipeline_options options = { disk, used, 512, false,
+							  0,    1,    2,   ways[n % 2].way };
+		const struct pipeline_chunk *chunk;
+		g_autoptr(GError) error = NULL;
+		g_autoptr(Pipeline) pipeline = pipeline_new(&options, &error);
+
+		assert_ok(pipeline, error);
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(pipeline_next(pipeline, 60000, &chunk, &error), 1);
+	}
+}
+
+static void test_failure(void **state)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
+		g_autoptr(UsedMap) used = used_map_new(DISK_SIZE, 10);
+		const struct pipeline_options options = { disk, used, 512, false,
+							  0,    1,    2,   ways[i].way };
+		const struct pipeline_chunk *chunk;
+		g_autoptr(Pipeline) pipeline = NULL;
+		g_autoptr(GError) error = NULL;
+
+		used_map_add(used, 0, 1 << 20);
+		used_map_add(used, 20 << 20, 1 << 20);
+		assert_int_equal(ftruncate(disk->fd, 10 << 20), 0);
+		pipeline = pipeline_new(&options, &error);
+		assert_ok(pipeline, error);
+		for (unsigned int j = 0; j < 4; j++)
+			assert_int_equal(pipeline_next(pipeline, 60000, &chunk, &error), 1);
+		assert_int_equal(pipeline_next(pipeline, 60000, &chunk, &error), -1);
+		assert_error(&error, WHERRY_ERROR_IO, "changed its size from 41943552 to 10485760");
+	}
+}
+
+static void test_way(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
+
+	for (size_t i = 0; i < 2; i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(DiskReader) reader = disk_reader_new(disk, 4, ways[i].way, &error);
+
+		assert_ok(reader, error);
+		print_message("%s\n", disk_reader_way_name(reader));
+		if (ways[i].way == DISK_READER_THREADS)
+			assert_string_equal(disk_reader_way_name(reader), "threads");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_ways),
+		cmocka_unit_test(test_left_early),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_way),
+	};
+
+	return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}
