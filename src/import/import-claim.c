@@ -136,5 +136,10 @@ bool import_claim_undo(JobContext *context, void *data, const void *item, GError
 
 bool import_finish_run(JobContext *context, void *data, const void *item, GError **error)
 {
-	return import_claim_undo(context, data, item, error);
+	ImportJob *job = data;
+
+	/* A last look: another import, with another store, may have come after ours. */
+	return import_job_cloud(job, context, error) &&
+	       import_job_check_rivals(job, context, error) &&
+	       import_claim_undo(context, data, item, error);
 }

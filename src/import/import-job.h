@@ -26,6 +26,13 @@ const char *import_job_pool(const ImportJob *job, const JobContext *context);
 bool import_job_check_volume(ImportJob *job, JobContext *context, const struct import_disk *disk,
 			     GError **error);
 
+/*
+ * That the VM has no disk of another import of the same machine: libvirt's define changes a VM of
+ * the same name and UUID, and claims hold in one store only.  EXISTS.  What else became of the VM,
+ * or that it is gone, is its user's affair.
+ */
+bool import_job_check_rivals(ImportJob *job, JobContext *context, GError **error);
+
 bool import_claim_run(JobContext *context, void *data, const void *item, GError **error);
 bool import_claim_undo(JobContext *context, void *data, const void *item, GError **error);
 

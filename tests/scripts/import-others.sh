@@ -78,6 +78,26 @@ libvirt pool-destroy new
 rmdir "$new"
 unchanged before
 
+# Another import of this machine, which knows nothing of our store, defines its VM over ours: before
+# ours is started, and while it runs.  Theirs stays, and nothing of ours.
+mkdir "$new"
+libvirt pool-create-as new dir --target "$new" > /dev/null
+rival="virsh -q -c '$uri' dumpxml small --inactive | sed -E 's/small-[0-9a-f]{8}-/small-01234567-/' \
+    > rival.xml; virsh -q -c '$uri' define rival.xml > /dev/null"
+for first in true "virsh -q -c '$uri' start small > /dev/null"; do
+    meanwhile 4 virDomainCreate:1 "$first; $rival" --pool new --start
+    tail -n 1 err | grep -F "has the disks of another import now" > /dev/null ||
+        fail "$case: $(cat err)"
+    [ "$(libvirt domstate small)" = "shut off" ] || fail "$case: it runs"
+    [ "$(libvirt domblklist small | grep -c "$new/small-01234567-[01].qcow2")" -eq 2 ] ||
+        fail "$case: $(libvirt domblklist small)"
+    libvirt undefine small > /dev/null
+    [ -z "$(ls "$new")" ] || fail "$case: $(ls "$new")"
+done
+libvirt pool-destroy new
+rmdir "$new"
+unchanged before
+
 # Killed while it asks which directories are there, before it has made any; then the medium is gone.
 rm -rf "$workdir/state"
 for n in 1 2; do
