@@ -70,11 +70,21 @@ static void look(Watch *watch, Store *store)
 		g_debug("%s, ignoring: it is asked again", cause->message);
 }
 
+/* So that a recovery knows it, too, if the process is killed before its task has come back. */
+static void remember_user(Watch *watch, Store *store)
+{
+	g_autoptr(GError) cause = NULL;
+
+	if (store && !journal_ask_cancel(store, watch->id, &cause))
+		g_debug("%s, ignoring: the job itself goes back", cause->message);
+}
+
 static void *watch_thread(void *p)
 {
 	Watch *watch = p;
 	g_autoptr(GError) cause = NULL;
 	g_autoptr(Store) store = store_open(watch->path, &cause);
+	enum watch_reason reason = WATCH_NONE;
 	bool end = false;
 
 	if (!store)
@@ -85,9 +95,12 @@ static void *watch_thread(void *p)
 		if (!watch->end)
 			g_cond_wait_until(&watch->changed, &watch->mutex,
 					  g_get_monotonic_time() + STEP_US);
-		end = watch->end || watch->reason != WATCH_NONE;
+		reason = watch->reason;
+		end = watch->end || reason != WATCH_NONE;
 		g_mutex_unlock(&watch->mutex);
 	}
+	if (reason == WATCH_USER)
+		remember_user(watch, store);
 	return NULL;
 }
 

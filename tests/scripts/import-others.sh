@@ -113,6 +113,14 @@ for n in 1 2; do
     unchanged before
 done
 
+# A signal, and killed before the task has come back: what was asked for is remembered.
+# shellcheck disable=SC2016 # expanded by the command's shell
+meanwhile 137 virStreamSend:2 'kill -TERM $PPID; sleep 2; kill -KILL $PPID' 2> /dev/null
+r=0
+"$PROGRAM" job recover --state "$state" > out 2> err || r=$?
+[ $r -eq 4 ] || fail "$case: recover: exit status $r: $(cat err)"
+unchanged before
+
 # A signal while the host hangs, before there is a job.
 pid=$("$lab" pid "$labdir")
 kill -STOP "$pid"
