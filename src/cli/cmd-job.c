@@ -169,6 +169,29 @@ static const GError *find_worst(const GPtrArray *done, unsigned int *ret_failed)
 	return worst;
 }
 
+/* Those that are not ours to recover, for a process works on them: not silently. */
+static bool say_busy(const struct job_call *call, GError **error)
+{
+	g_autoptr(GPtrArray) records = job_record_list(call->store, error);
+
+	if (!records)
+		return false;
+	for (unsigned int i = 0; i < records->len; i++) {
+		const JobRecord *record = g_ptr_array_index(records, i);
+		g_autofree char *text = g_strdup_printf("process %" G_GINT64_FORMAT
+							" works on job %" G_GINT64_FORMAT " (%s)",
+							record->owner, record->id, record->title);
+		int r =
+		    job_record_is_open(record) ? job_has_owner(call->store, record->id, error) : 0;
+
+		if (r < 0)
+			return false;
+		if (r > 0)
+			display_say(text, call->runner->userdata);
+	}
+	return true;
+}
+
 static bool recover_jobs(const struct job_call *call, GError **error)
 {
 	g_autoptr(GPtrArray) done =
@@ -180,6 +203,8 @@ static bool recover_jobs(const struct job_call *call, GError **error)
 		return false;
 	worst = find_worst(done, &failed);
 	job_print_recovered(done, call->common->json);
+	if (!call->common->quiet && !say_busy(call, error))
+		return false;
 	if (!worst)
 		return true;
 	for (unsigned int i = 0; i < done->len; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A thread that watches for the end of a running job: the user's wish (runner->stop), the cancel
- * that another process wrote into the store, the deadline.  The first of them cancels.
+ * that another process wrote into the store, the deadline.  The first of them cancels; the user's
+ * wish is written into the store, too, like a cancel.
  */
 #pragma once
 

@@ -78,7 +78,8 @@ done
 [ "$(job show --json 3 | jq -r '[.state, .owner] | @text')" = "[\"running\",$pid]" ] ||
     fail "$(job show --json 3)"
 refused 1 "process $pid works on job 3 (a thing in three); 'wherry job cancel 3' ends it" recover 3
-[ "$(job recover --json | jq '.jobs | length')" = 0 ] || fail "it recovered a job that runs"
+[ "$(job recover --json 2> busy.err | jq '.jobs | length')" = 0 ] || fail "it recovered a job that runs"
+grep -qx "process $pid works on job 3 (a thing in three)" busy.err || fail "$(cat busy.err)"
 job cancel 3 > cancel.out 2> cancel.err || fail "$(cat cancel.err)"
 grep -qx "waiting until process $pid has rolled job 3 back" cancel.err || fail "$(cat cancel.err)"
 grep -q 'state     rolled back' cancel.out || fail "$(cat cancel.out)"
