@@ -13,6 +13,7 @@
 #include "capture/chunk.h"
 #include "capture/verify-image.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
@@ -77,6 +78,8 @@ static int open_sized(const Verify *verify, const char *name, uint64_t size, GEr
 			    (uint64_t)st.st_size, size);
 		return -1;
 	}
+	if (verify->options->from_medium)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* what is flushed goes */
 	return g_steal_fd(&fd);
 }
 

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 
 #include <glib.h>
+#include <stdbool.h>
 
 /* What was found to be right. */
 struct verify_result {
@@ -14,6 +15,7 @@ struct verify_result {
 };
 
 struct verify_options {
+	bool from_medium; /* not what the page cache still has of it */
 	progress_fn progress;
 	void (*say)(const char *text, void *userdata); /* each intact file; NULL: not asked */
 	void *userdata;                                /* of both */

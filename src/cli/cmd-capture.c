@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "bundle/bundle.h"
 #include "capture/capture.h"
+#include "capture/verify.h"
 #include "cli/display.h"
 #include "cli/interrupt.h"
 #include "cli/json-text.h"
@@ -137,8 +138,25 @@ static void print_result(const char *bundle, const Manifest *manifest, double se
 	printf("%s: complete in %.1f s\n", bundle, seconds);
 }
 
+/* Read back what was written. */
+static bool verify(const char *bundle, Display *display, GError **error)
+{
+	const struct verify_options options = {
+		.from_medium = true,
+		.progress = display_progress,
+		.userdata = display,
+	};
+	struct verify_result result;
+
+	if (verify_run(bundle, &options, &result, error))
+		return true;
+	g_prefix_error(error,
+		       "the bundle '%s' was written, but is not whole on the medium: ", bundle);
+	return false;
+}
+
 static bool capture(const struct common_options *common, struct capture_options *options,
-		    char **disks, const char *name, GError **error)
+		    char **disks, const char *name, bool verified, GError **error)
 {
 	g_autofree char *own_name = NULL, *bundle = NULL;
 	int64_t started = g_get_monotonic_time();
@@ -166,7 +184,8 @@ static bool capture(const struct common_options *common, struct capture_options 
 	options->warn = display_warn;
 	options->say = common->verbose ? display_say : NULL;
 	options->userdata = &display;
-	if (!capture_run(facts, options, &bundle, &manifest, error))
+	if (!capture_run(facts, options, &bundle, &manifest, error) ||
+	    (verified && !verify(bundle, &display, error)))
 		return false;
 	display_clear(&display);
 
@@ -183,7 +202,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
-	int resume = 0, allow_bad = 0;
+	int resume = 0, allow_bad = 0, verified = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
 		option_path("to", &target, "a directory on the medium; needed", "DIR"),
@@ -192,6 +211,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
 		option_flag("allow-bad-sectors", 0, &allow_bad,
 			    "carry what can be read; the rest is zero, and listed"),
+		option_flag("verify", 0, &verified, "read back what was written, from the medium"),
 		G_OPTION_ENTRY_NULL,
 	};
 	int r = command_parse(&cmd_capture, entries, argc, argv, &common, &args, error);
@@ -222,7 +242,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 	options.target = target;
 	options.resume = resume;
 	options.allow_bad = allow_bad;
-	return capture(&common, &options, args, name, error);
+	return capture(&common, &options, args, name, verified, error);
 }
 
 const struct command cmd_capture = {

@@ -31,7 +31,7 @@ unserve ()
     wait "$fuse" || true
     fuse=
 }
-trap '[ -z "$loop" ] || losetup --detach "$loop"; unserve; rm -rf "$workdir"' EXIT
+trap 'umount -q "$workdir/lying" || true; [ -z "$loop" ] || losetup --detach "$loop"; unserve; rm -rf "$workdir"' EXIT
 
 # serve NBDKIT-ARG...: a file "served", as nbdkit gives it.
 serve ()
@@ -105,6 +105,27 @@ unserve
 gaps | diff -u wanted - || fail "other ranges are listed"
 qemu-img compare -q -f raw -F qcow2 damaged to/wherry/bad/disk-0.qcow2 || fail "other bytes are lost"
 rm -r to/wherry
+
+# A medium that lies: what was flushed is gone.  It lies below the filesystem, so only a read from
+# there finds it.
+if [ "$(id -u)" -eq 0 ]; then
+    truncate -s 160M backing
+    mke2fs -q -F -t ext4 backing
+    loop=$(losetup --find --show --direct-io=on backing)
+    mkdir lying
+    mount "$loop" lying
+    "$PROGRAM" capture --quiet --to lying --name fine --verify disk > out
+    "$PROGRAM" capture --quiet --to lying --name lost disk > out
+    sync -f lying
+    at=$(filefrag -b4096 -v lying/wherry/lost/disk-0.qcow2 | awk '$1 == "0:" { print $4 + 0 }')
+    dd if=/dev/zero of=backing bs=4096 seek=$((at + 300)) count=8 conv=notrunc oflag=direct status=none
+    "$PROGRAM" verify --quiet lying/wherry/lost > /dev/null || echo "it was out of the cache already"
+    fails_with "is not whole on the medium: 'disk-0.qcow2' was altered" \
+        "$PROGRAM" capture --quiet --to lying --name lost --resume --verify disk
+    umount lying
+    losetup --detach "$loop"
+    loop=""
+fi
 
 # At random, and not again: at so many tries one sector comes.
 rounds=3
