@@ -116,7 +116,7 @@ static void *work_off(void *userdata)
 bool copy_all(const struct copy_all *all, GPtrArray **ret, GError **error)
 {
 	g_auto(CopyAll) copies = { .all = all };
-	GThread *threads[MAX_THREADS];
+	GThread *threads[MAX_THREADS] = { NULL };
 
 	g_mutex_init(&copies.shared.lock);
 	copies.shared.progress = all->progress;
