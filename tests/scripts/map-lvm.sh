@@ -8,6 +8,11 @@
 # Without device-mapper LVM makes linear and striped volumes; groups of the other kinds are those of
 # tests/lvm, put on disks by vgcfgrestore.  LVM sees nothing but the devices that were made here.
 
+# Among mounts of its own, or a namespace made meanwhile by another process would keep ours alive.
+if [ -z "${OWN_MOUNTS-}" ] && [ "$(id -u)" -eq 0 ]; then
+    OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
