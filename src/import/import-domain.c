@@ -117,9 +117,12 @@ bool import_domain_run(JobContext *context, void *data, const void *item, GError
 	       check_defined(context, job, error);
 }
 
-bool import_domain_undo(JobContext *context, void *data, const void *item, GError **error)
+/* Undo what this task did to the VM by @end, as far as it did, and the VM is ours. */
+static bool end_ours(JobContext *context, ImportJob *job,
+		     bool (*end)(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				 GError **error),
+		     GError **error)
 {
-	ImportJob *job = data;
 	int r;
 
 	if (!job_noted(context, NULL, NOTE_MADE))
@@ -129,9 +132,14 @@ bool import_domain_undo(JobContext *context, void *data, const void *item, GErro
 	r = find_ours(context, job, error);
 	if (r < 0)
 		return false;
-	return (r == 0 || cloud_domain_undefine(job->cloud, job->plan->uuid,
-						job_context_cancellable(context), error)) &&
+	return (r == 0 ||
+		end(job->cloud, job->plan->uuid, job_context_cancellable(context), error)) &&
 	       job_note(context, NOTE_MADE, NULL, error);
+}
+
+bool import_domain_undo(JobContext *context, void *data, const void *item, GError **error)
+{
+	return end_ours(context, data, cloud_domain_undefine, error);
 }
 
 bool import_start_run(JobContext *context, void *data, const void *item, GError **error)
@@ -146,17 +154,5 @@ bool import_start_run(JobContext *context, void *data, const void *item, GError 
 
 bool import_start_undo(JobContext *context, void *data, const void *item, GError **error)
 {
-	ImportJob *job = data;
-	int r;
-
-	if (!job_noted(context, NULL, NOTE_MADE))
-		return true;
-	if (!import_job_cloud(job, context, error))
-		return false;
-	r = find_ours(context, job, error);
-	if (r < 0)
-		return false;
-	return (r == 0 || cloud_domain_destroy(job->cloud, job->plan->uuid,
-					       job_context_cancellable(context), error)) &&
-	       job_note(context, NOTE_MADE, NULL, error);
+	return end_ours(context, data, cloud_domain_destroy, error);
 }
