@@ -46,7 +46,8 @@ struct node {
 };
 
 typedef struct {
-	StorageMap *map;              /* borrowed */
+	StorageMap *map; /* borrowed */
+	struct map_options options;
 	GPtrArray *volumes;           /* of Volume *, owned */
 	GPtrArray *nodes;             /* of struct node *, owned */
 	unsigned int n_looked;        /* how many of them were looked at */
@@ -204,7 +205,7 @@ static void look_at(Storage *storage, unsigned int index)
 			carry_whole(node, identify_words(info->content));
 		return;
 	}
-	if (!driver->map(node->volume, info->content, &found, &cause)) {
+	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
 		carry_whole(node, cause->message);
 		return;
 	}
@@ -537,7 +538,8 @@ static void disk_map_free(void *p)
 	g_free(map);
 }
 
-StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
+			     const struct map_options *options)
 {
 	g_autoptr(StorageMap) map = g_new0(StorageMap, 1);
 	g_auto(Storage) storage = { NULL };
@@ -546,6 +548,8 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
 	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
 	storage_start(&storage, map);
+	if (options)
+		storage.options = *options;
 	for (unsigned int i = 0; i < n_disks; i++) {
 		DiskMap *disk = disk_map_new(disks[i]);
 
