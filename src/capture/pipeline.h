@@ -42,6 +42,7 @@ struct pipeline_options {
 	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
 	unsigned int n_workers;   /* 0: one for each core */
 	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
+	unsigned int stall_ms;    /* the disk may give no answer; 0: DISK_STALL_MS */
 };
 
 typedef struct pipeline Pipeline;
@@ -54,6 +55,9 @@ Pipeline *pipeline_new(const struct pipeline_options *options, GError **error);
  */
 int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipeline_chunk **ret,
 		  GError **error);
+
+/* The disk has still the size that it had, also when it was opened anew in between. */
+bool pipeline_check_disk(Pipeline *pipeline, GError **error);
 
 /*
  * Ends its threads.  One that waits for a disk which does not answer is left behind with what it
