@@ -38,6 +38,7 @@ struct node {
 
 typedef struct {
 	StorageMap *map; /* borrowed */
+	struct map_options options;
 	LayerAssembly *assembly;
 	GPtrArray *volumes;    /* of Volume *, owned */
 	GPtrArray *nodes;      /* of struct node *, owned */
@@ -163,7 +164,7 @@ static void look_at(Storage *storage, unsigned int index)
 			carry_whole(node, identify_words(info->content));
 		return;
 	}
-	if (!driver->map(node->volume, info->content, &found, &cause)) {
+	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
 		carry_whole(node, cause->message);
 		return;
 	}
@@ -344,7 +345,8 @@ static void disk_map_free(void *p)
 	g_free(map);
 }
 
-StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
+			     const struct map_options *options)
 {
 	g_autoptr(StorageMap) map = g_new0(StorageMap, 1);
 	g_auto(Storage) storage = { NULL };
@@ -353,6 +355,8 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
 	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
 	storage_start(&storage, map);
+	if (options)
+		storage.options = *options;
 	for (unsigned int i = 0; i < n_disks; i++) {
 		DiskMap *disk = disk_map_new(disks[i]);
 
