@@ -2,6 +2,8 @@
 /* Both sides hold one reference; the last one frees. */
 #include "base/aside.h"
 
+#include <stdint.h>
+
 struct aside {
 	int refs; /* atomic */
 	GMutex lock;

@@ -52,20 +52,13 @@ static StorageMap *map_all(const struct capture_options *options, const GPtrArra
 	return report_map(options, error) ? g_steal_pointer(&map) : NULL;
 }
 
-static bool estimate_all(const struct capture_options *options, const GPtrArray *disks,
-			 uint64_t *ret, GError **error)
+static uint64_t estimate_all(const struct capture_options *options, const GPtrArray *disks)
 {
 	uint64_t sum = SMALL_FILES_BOUND;
 
-	for (unsigned int i = 0; i < disks->len; i++) {
-		uint64_t bytes;
-
-		if (!plan_estimate(g_ptr_array_index(disks, i), options->level, &bytes, error))
-			return false;
-		sum += bytes;
-	}
-	*ret = sum;
-	return true;
+	for (unsigned int i = 0; i < disks->len; i++)
+		sum += plan_estimate(g_ptr_array_index(disks, i), options->level);
+	return sum;
 }
 
 /* Refused when even the estimate does not fit; a warning when only the estimate does. */
@@ -85,8 +78,7 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 	if (room >= bound)
 		return true;
 
-	if (!estimate_all(options, disks, &estimate, error))
-		return false;
+	estimate = estimate_all(options, disks);
 	bound_text = units_bytes(bound);
 	free_text = units_bytes(room);
 	estimate_text = units_bytes(estimate);

@@ -40,7 +40,7 @@ struct disk_reader {
 	struct disk_reader_options options;
 	int renewals;
 	GPtrArray *under_way; /* of struct request * */
-	GQueue left;          /* of struct disk_read *: to be returned as failed */
+	GQueue *left;         /* of struct disk_read *: to be returned as failed; owned */
 	int64_t last_end;     /* of g_get_monotonic_time(): when a read ended, or the first began */
 	unsigned int n_behind;
 
@@ -100,7 +100,7 @@ DiskReader *disk_reader_new(DiskSource *source, const struct disk_reader_options
 	reader->source = source;
 	reader->options = *options;
 	reader->under_way = g_ptr_array_new();
-	g_queue_init(&reader->left);
+	reader->left = g_queue_new();
 	if (!disk_reader_renew(reader, error))
 		return NULL;
 	if (options->way == DISK_READER_BEST)
@@ -121,7 +121,7 @@ const char *disk_reader_way_name(const DiskReader *reader)
 
 unsigned int disk_reader_count(const DiskReader *reader)
 {
-	return reader->under_way->len + g_queue_get_length((GQueue *)&reader->left);
+	return reader->under_way->len + reader->left->length;
 }
 
 void disk_reader_submit(DiskReader *reader, struct disk_read *read)
@@ -143,6 +143,8 @@ void disk_reader_submit(DiskReader *reader, struct disk_read *read)
 	io_uring_prep_read(sqe, request->handle->fd, request->buf, (unsigned int)request->len,
 			   request->start);
 	io_uring_sqe_set_data(sqe, request);
+	if (request->handle->may_block)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC); /* threads of the kernel's wait for it */
 	(void)io_uring_submit(&reader->ring); /* what it left is submitted while waiting */
 }
 
@@ -199,8 +201,8 @@ struct disk_read *disk_reader_wait(DiskReader *reader, unsigned int timeout_ms)
 	int64_t until = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
 	struct request *request;
 
-	if (!g_queue_is_empty(&reader->left))
-		return g_queue_pop_head(&reader->left);
+	if (!g_queue_is_empty(reader->left))
+		return g_queue_pop_head(reader->left);
 	for (;;) { /* ends: by the time */
 		int64_t rest = MAX(until - g_get_monotonic_time(), 0) / 1000;
 
@@ -233,7 +235,7 @@ void disk_reader_leave_behind(DiskReader *reader)
 		request->memory = g_steal_pointer(&request->read->memory);
 		request->read->errnum = ETIMEDOUT;
 		bytes += request->len;
-		g_queue_push_tail(&reader->left, g_steal_pointer(&request->read));
+		g_queue_push_tail(reader->left, g_steal_pointer(&request->read));
 		reader->n_behind++;
 	}
 	g_ptr_array_set_size(reader->under_way, 0);
@@ -294,7 +296,7 @@ void disk_reader_free(DiskReader *reader)
 	if (reader->has_ring)
 		io_uring_queue_exit(&reader->ring);
 	g_clear_pointer(&reader->under_way, g_ptr_array_unref);
-	g_queue_clear(&reader->left);
+	g_clear_pointer(&reader->left, g_queue_free);
 	disk_handle_unref(reader->handle);
 	g_free(reader);
 }

@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Of these bytes, which tell disks of one size apart: partition tables have identifiers. */
@@ -44,6 +46,14 @@ void disk_handle_unref(DiskHandle *handle)
 	g_free(handle);
 }
 
+/* Those of FUSE have a queue of their own, and who submits to it waits when it is full. */
+static bool reads_may_block(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+}
+
 /* A file's system may have no O_DIRECT. */
 static DiskHandle *open_past_cache(int fd, const char *name, GError **error)
 {
@@ -55,8 +65,10 @@ static DiskHandle *open_past_cache(int fd, const char *name, GError **error)
 	handle->direct = handle->fd >= 0;
 	if (!handle->direct)
 		handle->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (handle->fd >= 0)
+	if (handle->fd >= 0) {
+		handle->may_block = reads_may_block(handle->fd);
 		return g_steal_pointer(&handle);
+	}
 	wherry_error_sys(error, errno, "cannot open '%s' once more", name);
 	return NULL;
 }
@@ -86,11 +98,16 @@ static bool check_same(const struct opening *opening, const Blkdev *disk, GError
 {
 	uint8_t head[HEAD_SIZE];
 
+	if (disk->size == 0) { /* as one without its medium, which may come back */
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "'%s' has no bytes any more",
+			    disk->name);
+		return false;
+	}
 	if (disk->size != opening->size) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-			    "'%s' is another disk now: of %" G_GUINT64_FORMAT
-			    " bytes, not %" G_GUINT64_FORMAT,
-			    disk->name, disk->size, opening->size);
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+			    "%s: changed its size from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+			    " bytes while it was read",
+			    disk->name, opening->size, disk->size);
 		return false;
 	}
 	if (opening->head_len == 0)
@@ -99,7 +116,7 @@ static bool check_same(const struct opening *opening, const Blkdev *disk, GError
 		return false;
 	if (memcmp(head, opening->head, opening->head_len) == 0)
 		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
 		    "'%s' is another disk now: its first %zu bytes differ", disk->name,
 		    opening->head_len);
 	return false;
@@ -144,14 +161,11 @@ DiskHandle *disk_source_open(DiskSource *source, GError **error)
 
 bool disk_source_check(DiskSource *source, GError **error)
 {
-	g_autoptr(GError) cause = NULL;
 	g_autoptr(DiskHandle) handle = NULL;
 
-	if (blkdev_check_size(source->disk, &cause))
-		return true;
-	handle = open_again(source, NULL);
-	if (!handle)
-		g_propagate_error(error, g_steal_pointer(&cause));
+	if (g_atomic_int_get(&source->n_opened) <= 1)
+		return blkdev_check_size(source->disk, error);
+	handle = open_again(source, error); /* the first one may be of a disk that is gone */
 	return handle != NULL;
 }
 
@@ -193,6 +207,11 @@ bool disk_source_is_dead(const DiskSource *source)
 {
 	return g_atomic_int_get(&source->n_stalls) >= DISK_MAX_STALLS ||
 	       g_atomic_int_get(&source->left_bytes) > MAX_LEFT_BYTES;
+}
+
+bool disk_source_has_left(const DiskSource *source)
+{
+	return g_atomic_int_get(&source->left_bytes) > 0;
 }
 
 void disk_source_ask_renewal(DiskSource *source)

@@ -20,14 +20,15 @@ DiskSource *disk_source_new(const Blkdev *disk, unsigned int stall_ms);
 
 /* A descriptor of it that is shared, and closed with its last user. */
 typedef struct {
-	int refs;    /* atomic */
-	int fd;      /* owned */
-	bool direct; /* it reads past the page cache */
+	int refs;       /* atomic */
+	int fd;         /* owned */
+	bool direct;    /* it reads past the page cache */
+	bool may_block; /* a read of it can keep the kernel from taking the next one */
 } DiskHandle;
 
 /*
- * Open it by its path, again; it must be the disk that it was, by its size and first bytes.  Fails
- * when that takes longer than it may give no answer.
+ * Open it by its path, again.  Fails when that takes longer than it may give no answer, and with
+ * WHERRY_ERROR_DIFFERENT when it is not the disk that it was, by its size and first bytes.
  */
 DiskHandle *disk_source_open(DiskSource *source, GError **error);
 
@@ -47,6 +48,9 @@ void disk_source_note_stall(DiskSource *source, size_t bytes);
 void disk_source_note_success(DiskSource *source);
 /* Whether it has stalled so often, without a success between, that it is of no use any more. */
 bool disk_source_is_dead(const DiskSource *source);
+
+/* Whether any was: then threads may not end, either. */
+bool disk_source_has_left(const DiskSource *source);
 
 /*
  * What an older handle could not read, a new one could: all should open it anew.  The number of the

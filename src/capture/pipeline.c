@@ -498,7 +498,8 @@ void pipeline_free(Pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	if (!stop_threads(pipeline)) {
+	if (!stop_threads(pipeline) ||
+	    (pipeline->source && disk_source_has_left(pipeline->source))) {
 		g_debug("a disk does not answer: its threads are left behind");
 		return;
 	}

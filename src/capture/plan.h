@@ -39,6 +39,7 @@ StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options);
 
 /*
  * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread
- * evenly, are compressed and the rest is taken to be like them.
+ * evenly, are compressed and the rest is taken to be like them.  One that cannot be read counts
+ * as a whole one.
  */
-bool plan_estimate(const struct plan_disk *disk, int level, uint64_t *ret, GError **error);
+uint64_t plan_estimate(const struct plan_disk *disk, int level);

@@ -86,6 +86,11 @@ static bool open_disk(Salvage *salvage, GError **error)
 		salvage->reader = disk_reader_new(salvage->job->source, &options, &cause);
 		if (salvage->reader)
 			return true;
+		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT)) {
+			cause->code = WHERRY_ERROR_IO; /* it let us down, no verification failed */
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return false;
+		}
 		if (g_get_monotonic_time() >= until) {
 			g_propagate_prefixed_error(error, g_steal_pointer(&cause),
 						   "the disk is gone for %u ms: ", stall_ms);
