@@ -26,7 +26,7 @@ static bool is_gone(void)
 
 /* ---- List ---- */
 
-static enum cloud_domain_state state_of(int theirs)
+enum cloud_domain_state libvirt_domain_state(int theirs)
 {
 	switch ((virDomainState)theirs) {
 	case VIR_DOMAIN_RUNNING:
@@ -75,7 +75,7 @@ static CloudDomain *read_domain(virDomainPtr theirs, GError **error)
 	}
 	domain->name = g_strdup(virDomainGetName(theirs));
 	domain->uuid = g_strdup(uuid);
-	domain->state = state_of(state);
+	domain->state = libvirt_domain_state(state);
 	domain->persistent = persistent > 0;
 	domain->macs = g_ptr_array_new_with_free_func(g_free);
 	domain->paths = g_ptr_array_new_with_free_func(g_free);
