@@ -5,6 +5,7 @@
  */
 #include "fleet/refresh.h"
 
+#include "cloud/cloud-migrate.h"
 #include "cloud/cloud-node.h"
 #include "fleet/host-row.h"
 #include "fleet/reservation.h"
@@ -174,6 +175,44 @@ static FleetVm *vm_of(const CloudVmUse *use, double busy)
 	return vm;
 }
 
+static FleetDisk *disk_of(const CloudDisk *theirs)
+{
+	FleetDisk *disk = g_new0(FleetDisk, 1);
+
+	disk->target = g_strdup(theirs->target);
+	disk->type = g_strdup(theirs->type);
+	disk->device = g_strdup(theirs->device);
+	disk->source = g_strdup(theirs->source);
+	disk->format = g_strdup(theirs->format);
+	disk->read_only = theirs->readonly;
+	disk->shareable = theirs->shareable;
+	disk->capacity = theirs->capacity;
+	disk->allocation = theirs->allocation;
+	return disk;
+}
+
+/* A VM that has gone since it was listed is taken off. */
+static bool read_disks(Reading *reading, Cloud *cloud, GError **error)
+{
+	for (unsigned int i = reading->vms->len; i-- > 0;) {
+		FleetVm *vm = reading->vms->pdata[i];
+		g_autoptr(GError) cause = NULL;
+		g_autoptr(GPtrArray) theirs =
+		    cloud_domain_disks(cloud, vm->uuid, reading->cancellable, &cause);
+
+		for (unsigned int j = 0; theirs && j < theirs->len; j++)
+			g_ptr_array_add(vm->disks, disk_of(theirs->pdata[j]));
+		if (theirs)
+			continue;
+		if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return false;
+		}
+		g_ptr_array_remove_index(reading->vms, i);
+	}
+	return true;
+}
+
 static bool wait_until(int64_t when, GCancellable *cancellable, GError **error)
 {
 	while (g_get_monotonic_time() < when) {
@@ -225,7 +264,7 @@ static bool read_all(Reading *reading, GError **error)
 	reading->vms = g_ptr_array_new_with_free_func(free_vm);
 	return read_node(reading, cloud, error) && read_networks(reading, cloud, error) &&
 	       read_places(reading, cloud, error) && read_pools(reading, cloud, error) &&
-	       read_use(reading, cloud, before, error);
+	       read_use(reading, cloud, before, error) && read_disks(reading, cloud, error);
 }
 
 static void run_reading(void *data, void *userdata)
