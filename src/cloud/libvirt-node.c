@@ -107,9 +107,12 @@ CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error)
 static bool read_cpu_times(virConnectPtr connection, CloudUse *use, GError **error)
 {
 	virNodeCPUStats stats[16];
-	int count = G_N_ELEMENTS(stats);
+	int count = 0;
 
-	if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, stats, &count, 0) < 0) {
+	/* It wants as many as it has, and says how many. */
+	if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &count, 0) < 0 ||
+	    count > (int)G_N_ELEMENTS(stats) ||
+	    virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, stats, &count, 0) < 0) {
 		libvirt_error(error, "asking for the CPU time of the host");
 		return false;
 	}

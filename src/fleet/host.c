@@ -266,3 +266,9 @@ char *fleet_host_abnormal(const FleetHost *host, int64_t now, uint64_t max_age)
 				       age, max_age, host->name);
 	return NULL;
 }
+
+char *fleet_version_text(uint64_t version)
+{
+	return g_strdup_printf("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT,
+			       version / 1000000, version / 1000 % 1000, version % 1000);
+}

@@ -98,3 +98,6 @@ FleetHost *fleet_host_find(Store *store, const char *name, GError **error);
  * @max_age seconds at @now; owned by the caller.  NULL: it is not.
  */
 char *fleet_host_abnormal(const FleetHost *host, int64_t now, uint64_t max_age);
+
+/* "7.2.22" of a version as it stands in FleetHost; owned by the caller. */
+char *fleet_version_text(uint64_t version);

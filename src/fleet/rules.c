@@ -8,7 +8,6 @@
 #include "base/units.h"
 #include "fleet/host-check.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Of what a thin disk has not written yet, the part for which room is kept: a tenth. */
@@ -44,12 +43,6 @@ void rules_out(FleetVerdict *verdict, const char *format, ...)
 	va_start(ap, format);
 	g_ptr_array_add(verdict->reasons, g_strdup_vprintf(format, ap));
 	va_end(ap);
-}
-
-char *rules_version_text(uint64_t version)
-{
-	return g_strdup_printf("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT,
-			       version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
 /* ---- What the VM takes ---- */
@@ -141,8 +134,8 @@ static void judge_kind(FleetVerdict *verdict, const FleetHost *host, const struc
 			  host->arch ? host->arch : "unknown", source->name,
 			  source->arch ? source->arch : "unknown");
 	if (host->qemu_version < source->qemu_version) {
-		g_autofree char *its = rules_version_text(host->qemu_version);
-		g_autofree char *theirs = rules_version_text(source->qemu_version);
+		g_autofree char *its = fleet_version_text(host->qemu_version);
+		g_autofree char *theirs = fleet_version_text(source->qemu_version);
 
 		rules_out(verdict, "its QEMU %s is older than %s of '%s'", its, theirs,
 			  source->name);
@@ -245,13 +238,13 @@ static double find_headroom(const FleetVerdict *verdict, const FleetHost *host)
 	double headroom = 1 - verdict->load;
 
 	if (host->memory > 0)
-		headroom = fmin(headroom, (double)verdict->free_memory / (double)host->memory);
+		headroom = MIN(headroom, (double)verdict->free_memory / (double)host->memory);
 	for (unsigned int i = 0; i < host->places->len; i++) {
 		const FleetPlace *place = host->places->pdata[i];
 
 		if (g_strcmp0(place->name, verdict->place_name) == 0 && place->capacity > 0)
 			headroom =
-			    fmin(headroom, (double)verdict->free_space / (double)place->capacity);
+			    MIN(headroom, (double)verdict->free_space / (double)place->capacity);
 	}
 	return headroom;
 }

@@ -31,7 +31,5 @@ FleetVerdict *rules_judge(const FleetHost *host, const struct rules_need *need,
 /* Rank what is not out and sort: see docs/fleet.md for the order. */
 void rules_rank(GPtrArray *verdicts);
 
-char *rules_version_text(uint64_t version); /* "7.2.22"; owned by the caller */
-
 void rules_verdict_free(FleetVerdict *verdict);
 void rules_out(FleetVerdict *verdict, const char *format, ...) G_GNUC_PRINTF(2, 3);
