@@ -23,10 +23,7 @@
 #define SMALL_GAP_SIZE (UINT64_C(8) << 20)
 
 static const struct map_driver *const drivers[] = {
-	&map_exfat,
-	&map_ext,
-	&map_fat,
-	&map_swap,
+	&map_exfat, &map_ext, &map_fat, &map_ntfs, &map_swap,
 };
 
 /* A volume and what is told of it. */
@@ -38,6 +35,7 @@ struct node {
 
 typedef struct {
 	StorageMap *map; /* borrowed */
+	struct map_options options;
 	LayerAssembly *assembly;
 	GPtrArray *volumes;    /* of Volume *, owned */
 	GPtrArray *nodes;      /* of struct node *, owned */
@@ -163,7 +161,7 @@ static void look_at(Storage *storage, unsigned int index)
 			carry_whole(node, identify_words(info->content));
 		return;
 	}
-	if (!driver->map(node->volume, info->content, &found, &cause)) {
+	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
 		carry_whole(node, cause->message);
 		return;
 	}
@@ -344,7 +342,8 @@ static void disk_map_free(void *p)
 	g_free(map);
 }
 
-StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
+			     const struct map_options *options)
 {
 	g_autoptr(StorageMap) map = g_new0(StorageMap, 1);
 	g_auto(Storage) storage = { NULL };
@@ -353,6 +352,8 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
 	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
 	storage_start(&storage, map);
+	if (options)
+		storage.options = *options;
 	for (unsigned int i = 0; i < n_disks; i++) {
 		DiskMap *disk = disk_map_new(disks[i]);
 
