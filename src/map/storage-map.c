@@ -27,6 +27,7 @@ static const struct map_driver *const drivers[] = {
 	&map_ext,
 	&map_fat,
 	&map_swap,
+	&map_xfs,
 };
 
 /* A volume and what is told of it. */
