@@ -15,19 +15,20 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define XFS_MAGIC_SUPER    0x58465342u /* XFSB */
-#define XFS_MAGIC_AGF      0x58414746u /* XAGF */
-#define XFS_MAGIC_AGFL     0x5841464cu /* XAFL */
-#define XFS_MAGIC_BNO      0x41425442u /* ABTB, by block */
-#define XFS_MAGIC_BNO_CRC  0x41423342u /* AB3B */
-#define XFS_MAGIC_CNT      0x41425443u /* ABTC, by count */
-#define XFS_MAGIC_CNT_CRC  0x41423343u /* AB3C */
-#define XFS_MAGIC_RECORD   0xfeedbabeu /* of the log */
-#define XFS_NULL_BLOCK     0xffffffffu
-#define XFS_UUID_SIZE      16
-#define XFS_BASIC_BLOCK    512u   /* bytes: "basic blocks", in which logs and disks are counted */
-#define XFS_LOG_CYCLE_SIZE 32768u /* bytes of a record, of which one header holds the first words \
-				   */
+#define XFS_MAGIC_SUPER   0x58465342u /* XFSB */
+#define XFS_MAGIC_AGF     0x58414746u /* XAGF */
+#define XFS_MAGIC_AGFL    0x5841464cu /* XAFL */
+#define XFS_MAGIC_BNO     0x41425442u /* ABTB, by block */
+#define XFS_MAGIC_BNO_CRC 0x41423342u /* AB3B */
+#define XFS_MAGIC_CNT     0x41425443u /* ABTC, by count */
+#define XFS_MAGIC_CNT_CRC 0x41423343u /* AB3C */
+#define XFS_MAGIC_RECORD  0xfeedbabeu /* of the log */
+#define XFS_NULL_BLOCK    0xffffffffu
+#define XFS_UUID_SIZE     16
+#define XFS_BASIC_BLOCK   512u /* bytes: "basic blocks", in which logs and disks are counted */
+#define XFS_LOG_CYCLE_SIZE                                                     \
+	32768u /* bytes of a record, of which one header holds the first words \
+		*/
 
 struct xfs_disk_super {
 	be32 magic;
