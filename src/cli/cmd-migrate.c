@@ -80,17 +80,20 @@ static bool detach(struct migrate_call *call, const MigratePlan *plan, Job *job,
 {
 	int64_t id = job_id(job);
 	g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, id);
-	char *argv[] = { (char[]){ "/proc/self/exe" }, (char[]){ "job" }, (char[]){ "recover" },
-			 number, (char[]){ "--quiet" }, (char[]){ "--state" }, plan->state, NULL };
+	char *argv[] = {
+		(char[]){ "/proc/self/exe" }, (char[]){ "job" },     (char[]){ "recover" }, number,
+		(char[]){ "--quiet" },        (char[]){ "--state" }, plan->state,           NULL
+	};
 	const GSpawnFlags flags =
 	    G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_DEFAULT;
 	g_autoptr(GError) cause = NULL;
 
 	job_free(job);
 	if (!g_spawn_async("/", argv, NULL, flags, jobs_own_session, NULL, NULL, &cause)) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-			    "cannot start a process for job %s: %s; 'wherry job recover %s' runs it",
-			    number, cause->message, number);
+		g_set_error(
+		    error, WHERRY_ERROR, WHERRY_ERROR_IO,
+		    "cannot start a process for job %s: %s; 'wherry job recover %s' runs it",
+		    number, cause->message, number);
 		return false;
 	}
 	migrate_print_detached(plan, id, call->common->json);
@@ -123,7 +126,8 @@ static void remember_host(struct migrate_call *call, int64_t id)
 static bool run_job(struct migrate_call *call, const MigratePlan *plan, GError **error)
 {
 	g_autofree char *params = migrate_plan_to_json(plan);
-	g_autofree char *title = g_strdup_printf("migration of %s from %s", plan->name, plan->source);
+	g_autofree char *title =
+	    g_strdup_printf("migration of %s from %s", plan->name, plan->source);
 	struct job_spec spec = call->meaning->spec;
 	g_autoptr(Job) job = NULL;
 	int64_t id;
@@ -234,8 +238,8 @@ static bool run_migrate(int argc, char **argv, GError **error)
 		option_values("label", &w.choose.typed_labels, "target: has this label; repeatable",
 			      "KEY=VALUE"),
 		option_value("attempts", &w.attempts, "how often a task may fail; else 3", "N"),
-		option_value("alternates", &w.alternates, "so many other hosts, when one fails; else 0",
-			     "N"),
+		option_value("alternates", &w.alternates,
+			     "so many other hosts, when one fails; else 0", "N"),
 		option_value("timeout", &w.timeout, "of the move; else by its forecast", "SECONDS"),
 		option_value("stall-timeout", &w.stall, "without getting further; else 120",
 			     "SECONDS"),

@@ -25,12 +25,12 @@ static json_t *disks_json(const MigratePlan *plan)
 	for (unsigned int i = 0; i < plan->disks->len; i++) {
 		const struct migrate_disk *disk = g_ptr_array_index(plan->disks, i);
 
-		json_array_append_new(array, json_pack("{s:s, s:o, s:s, s:I, s:I}", "target",
-						       disk->target, "source",
-						       json_text(disk->source), "format",
-						       disk->format, "capacity",
-						       (json_int_t)disk->capacity, "allocation",
-						       (json_int_t)disk->allocation));
+		json_array_append_new(array,
+				      json_pack("{s:s, s:o, s:s, s:I, s:I}", "target", disk->target,
+						"source", json_text(disk->source), "format",
+						disk->format, "capacity",
+						(json_int_t)disk->capacity, "allocation",
+						(json_int_t)disk->allocation));
 	}
 	return array;
 }
@@ -51,9 +51,10 @@ static void print_forecast(const MigratePlan *plan)
 	g_autofree char *dirty = units_bytes(it->dirty_rate);
 	g_autofree char *time = units_duration((uint64_t)it->seconds + 1);
 
-	printf("forecast: %s of disks and %s of memory at %s/s%s, of which the guest changes %s%s: ",
-	       disks, memory, rate, it->rate_assumed ? " (assumed)" : "",
-	       it->dirty_known ? dirty : "an unknown amount", it->dirty_known ? " a second" : "");
+	printf(
+	    "forecast: %s of disks and %s of memory at %s/s%s, of which the guest changes %s%s: ",
+	    disks, memory, rate, it->rate_assumed ? " (assumed)" : "",
+	    it->dirty_known ? dirty : "an unknown amount", it->dirty_known ? " a second" : "");
 	printf(it->converges ? "about %s\n" : "no end%.0s\n", time);
 	printf("timeout: %" PRIu64 " s, or %" PRIu64 " s without getting further\n", plan->timeout,
 	       plan->stall);
@@ -62,9 +63,9 @@ static void print_forecast(const MigratePlan *plan)
 void migrate_print_plan(const MigratePlan *plan, const FleetChoice *choice, bool json)
 {
 	if (json) {
-		print_line(json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o}", "event", "plan",
-				     "vm", plan->name, "uuid", plan->uuid, "from", plan->source,
-				     "disks", disks_json(plan), "forecast",
+		print_line(json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:o}", "event",
+				     "plan", "vm", plan->name, "uuid", plan->uuid, "from",
+				     plan->source, "disks", disks_json(plan), "forecast",
 				     forecast_json(&plan->forecast), "timeout",
 				     (json_int_t)plan->timeout, "stall_timeout",
 				     (json_int_t)plan->stall, "choice", fleet_choice_json(choice)));

@@ -12,9 +12,10 @@
 void migrate_words_clear(MigrateWords *words)
 {
 	char *texts[] = {
-		words->to,	words->from,	words->attempts,  words->alternates, words->timeout,
-		words->stall,	words->on_timeout, words->commit, words->bandwidth,  words->parallel,
-		words->disks,	words->delete_after, words->state, words->config,
+		words->to,        words->from,     words->attempts,   words->alternates,
+		words->timeout,   words->stall,    words->on_timeout, words->commit,
+		words->bandwidth, words->parallel, words->disks,      words->delete_after,
+		words->state,     words->config,
 	};
 
 	choose_options_clear(&words->choose);
@@ -90,10 +91,11 @@ static bool parse_bandwidth(const char *text, uint64_t *ret, GError **error)
 	/* libvirt counts in MiB a second. */
 	if (!text || (units_parse_bytes(text, 20, UINT64_C(1) << 50, ret) && *ret >= 1 << 20))
 		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
-		    "--bandwidth is a number of MiB a second, or one with K, M, G or T behind it, at "
-		    "least 1M, not '%s'",
-		    text);
+	g_set_error(
+	    error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+	    "--bandwidth is a number of MiB a second, or one with K, M, G or T behind it, at "
+	    "least 1M, not '%s'",
+	    text);
 	return false;
 }
 
@@ -105,7 +107,8 @@ static bool parse_words_of_time(const MigrateWords *words, struct migrate_option
 
 	if (!parse_number("--timeout", words->timeout, 1, 365 * DAY_SECONDS, &options->timeout,
 			  error) ||
-	    !parse_number("--stall-timeout", words->stall, 1, DAY_SECONDS, &options->stall, error) ||
+	    !parse_number("--stall-timeout", words->stall, 1, DAY_SECONDS, &options->stall,
+			  error) ||
 	    !parse_time("--delete-source-after", words->delete_after, &options->grace, error) ||
 	    !parse_choice("--on-timeout", words->on_timeout, actions, "abort, pause or postcopy",
 			  &action, error))
