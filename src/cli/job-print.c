@@ -76,7 +76,8 @@ static json_t *json_job(const struct job_view *view)
 static char *describe_state(const struct job_view *view)
 {
 	enum job_state state = view->record->state;
-	bool gone = (state == JOB_RUNNING || state == JOB_ROLLING_BACK) && !view->owned;
+	bool gone = (state == JOB_RUNNING || state == JOB_FINISHING || state == JOB_ROLLING_BACK) &&
+		    !view->owned;
 
 	return g_strdup_printf("%s%s%s", job_state_name(state),
 			       gone ? " (its process is gone)" : "",

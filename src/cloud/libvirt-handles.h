@@ -2,6 +2,7 @@
 /* Libvirt's objects that free themselves, and the parts of the driver. */
 #pragma once
 
+#include "cloud/cloud-migrate.h"
 #include "cloud/libvirt-request.h"
 
 #include <libvirt/libvirt.h>
@@ -61,6 +62,52 @@ bool libvirt_domain_start(Cloud *cloud, const char *uuid, GCancellable *cancella
 			  GError **error);
 bool libvirt_domain_destroy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			    GError **error);
+
+/* libvirt-live.c */
+GPtrArray *libvirt_domain_disks(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				GError **error);
+char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
+			 GCancellable *cancellable, GError **error);
+bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,
+			     GCancellable *cancellable, GError **error);
+bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
+			       GCancellable *cancellable, GError **error);
+bool libvirt_domain_suspend(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			    GError **error);
+bool libvirt_domain_resume(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			   GError **error);
+bool libvirt_domain_set_autostart(Cloud *cloud, const char *uuid, bool on,
+				  GCancellable *cancellable, GError **error);
+
+/* libvirt-migrate.c */
+CloudMigration *libvirt_migration_start(Cloud *source,
+					const struct cloud_migration_request *request,
+					GError **error);
+bool libvirt_migration_wait(CloudMigration *migration, unsigned int ms);
+bool libvirt_migration_end(CloudMigration *migration, GError **error);
+
+/* libvirt-migrate-control.c */
+bool libvirt_domain_heal(Cloud *cloud, const char *uuid, const char *const *targets, char **ret,
+			 GCancellable *cancellable, GError **error);
+bool libvirt_migration_progress(Cloud *cloud, const char *uuid, bool ended,
+				struct cloud_progress *ret, GCancellable *cancellable,
+				GError **error);
+bool libvirt_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
+			    GCancellable *cancellable, GError **error);
+bool libvirt_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				GError **error);
+bool libvirt_migration_abort(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			     GError **error);
+bool libvirt_migration_yank(Cloud *cloud, const char *uuid, const char *const *targets,
+			    GCancellable *cancellable, GError **error);
+
+/* Of libvirt-domain.c: a state of libvirt's as ours. */
+enum cloud_domain_state libvirt_domain_state(int theirs);
+
+/* Of libvirt-domain.c: @work on one VM, which @doing says: "starting". */
+bool libvirt_domain_change(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
+			   const char *doing, const char *uuid, GCancellable *cancellable,
+			   GError **error);
 
 /*
  * Of libvirt-pool.c, for work in a request's thread: the pool whose target is @path, active or not.
