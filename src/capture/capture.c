@@ -277,13 +277,13 @@ static Bundle *open_bundle(const struct capture_options *options, const GPtrArra
 
 	if (options->resume) {
 		bundle = bundle_open_unfinished(options->target, options->name, error);
-		if (!bundle || !bundle_lock(bundle, error) ||
+		if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
 		    !identity_take_over(bundle, disks, manifest, ret_level, error))
 			return NULL;
 		return g_steal_pointer(&bundle);
 	}
 	bundle = bundle_create(options->target, options->name, error);
-	if (!bundle || !bundle_lock(bundle, error) ||
+	if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
 	    !identity_write(bundle, manifest, options->level, disks, error))
 		return NULL;
 	*ret_level = options->level;
