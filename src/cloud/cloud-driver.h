@@ -3,13 +3,14 @@
  * What a cloud must be able to do.  Each kind is a const table that cloud.c lists; to add one:
  * write its file, list it there and in meson.build.
  *
- * The members mean what cloud.h says of the functions of the same names, and get arguments that
- * cloud.c has checked.  A member may be NULL where a cloud has no such thing: the caller then gets
- * UNSUPPORTED.
+ * The members mean what cloud.h and its kin (cloud-node.h) say of the functions of the same names,
+ * and get arguments that cloud.c has checked.  A member may be NULL where a cloud has no such
+ * thing: the caller then gets UNSUPPORTED.
  */
 #pragma once
 
 #include "cloud/cloud-migrate.h"
+#include "cloud/cloud-node.h"
 #include "cloud/cloud.h"
 
 /* A driver's own struct begins with it; connect() fills it but for the driver. */
@@ -33,6 +34,11 @@ struct cloud_driver {
 
 	CloudCapacity *(*capacity)(Cloud *, GCancellable *, GError **);
 	GPtrArray *(*networks)(Cloud *, GCancellable *, GError **);
+
+	CloudNode *(*node)(Cloud *, GCancellable *, GError **);
+	CloudUse *(*use)(Cloud *, GCancellable *, GError **);
+	/* A pool of which only the sizes are set. */
+	CloudPool *(*space)(Cloud *, const char *path, GCancellable *, GError **);
 
 	int (*directory_exists)(Cloud *, const char *pool_uuid, const char *path, GCancellable *,
 				GError **);
@@ -105,3 +111,6 @@ struct cloud_migration {
 };
 
 extern const struct cloud_driver cloud_libvirt;
+
+/* Of cloud.c: fail with UNSUPPORTED where the driver has no such member. */
+bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what, GError **error);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cloud/cloud-migrate.h"
+#include "cloud/cloud-node.h"
 #include "cloud/libvirt-request.h"
 
 #include <libvirt/libvirt.h>
@@ -23,6 +24,13 @@ bool libvirt_directory_create(Cloud *cloud, const char *pool_uuid, const char *p
 			      GCancellable *cancellable, GError **error);
 int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *path,
 			     char **ret_reason, GCancellable *cancellable, GError **error);
+
+/* As cloud_space(); the sizes of what comes out, which is owned, are all that is set. */
+CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellable, GError **error);
+
+/* libvirt-node.c */
+CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error);
+CloudUse *libvirt_use(Cloud *cloud, GCancellable *cancellable, GError **error);
 
 /* libvirt-pool.c */
 GPtrArray *libvirt_pools(Cloud *cloud, GCancellable *cancellable, GError **error);
@@ -108,6 +116,13 @@ enum cloud_domain_state libvirt_domain_state(int theirs);
 bool libvirt_domain_change(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
 			   const char *doing, const char *uuid, GCancellable *cancellable,
 			   GError **error);
+
+/*
+ * Of cloud-libvirt.c, for work in a request's thread: CPUs, and bytes of memory and of what is free
+ * of it, with caches.
+ */
+bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint64_t *ret_memory,
+			 uint64_t *ret_free, GError **error);
 
 /*
  * Of libvirt-pool.c, for work in a request's thread: the pool whose target is @path, active or not.

@@ -37,3 +37,4 @@ extern const struct map_driver map_ext;
 extern const struct map_driver map_fat;
 extern const struct map_driver map_ntfs;
 extern const struct map_driver map_swap;
+extern const struct map_driver map_xfs;

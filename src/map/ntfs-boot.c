@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define MIN_SECTOR_SIZE  512u
+#define MIN_SECTOR_SIZE  256u
 #define MAX_SECTOR_SIZE  4096u
 #define MAX_CLUSTER_SIZE (2u << 20)
 #define MIN_RECORD_SIZE  512u
