@@ -8,7 +8,6 @@
 #include <libxml/xpath.h>
 #include <string.h>
 
-
 struct xml_reader {
 	xmlDoc *doc;
 	xmlXPathContext *context;
