@@ -33,7 +33,7 @@ unserve ()
 {
     [ -n "$fuse" ] || return 0
     fusermount3 -u -z served 2> /dev/null || true
-    kill "$fuse" 2> /dev/null || true
+    kill -KILL "$fuse" 2> /dev/null || true # else it unmounts once more, what comes next
     wait "$fuse" 2> /dev/null || true
     fuse=
 }
@@ -43,7 +43,7 @@ trap 'thaw; unserve; rm -rf "$workdir"' EXIT
 serve ()
 {
     [ -e served ] || : > served
-    nbdfuse served [ nbdkit --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
+    nbdfuse served [ nbdkit --exit-with-parent --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
     fuse=$!
     for _ in $(seq 600); do
         [ ! -s served ] || return 0
