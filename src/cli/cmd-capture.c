@@ -163,12 +163,17 @@ static bool capture(const struct common_options *common, struct capture_options 
 	g_autoptr(Manifest) manifest = NULL;
 	g_auto(GStrv) chosen = NULL, left_out = NULL;
 	g_auto(Display) display = { 0 };
-	g_autoptr(Facts) facts = machine_facts(error);
+	g_autoptr(InterruptGuard) guard = NULL;
+	g_autoptr(Facts) facts = NULL;
 	double seconds;
 
+	interrupt_catch();
+	guard = interrupt_guard_new(
+	    "interrupted while a device gave no answer; if the bundle was begun "
+	    "it is incomplete, go on with --resume");
+	facts = machine_facts(error);
 	if (!facts)
 		return false;
-	interrupt_catch();
 	display_init(&display, common->quiet);
 	if (!disks[0]) {
 		chosen = choose_disks(facts, options->target, &left_out, error);

@@ -46,7 +46,7 @@ serve ()
     nbdfuse served [ nbdkit --exit-with-parent --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
     fuse=$!
     for _ in $(seq 600); do
-        [ ! -s served ] || return 0
+        ! cmp -s -n 65536 disk served || return 0
         sleep 0.05
     done
     fail "nbdkit does not come up: $(cat nbdkit.log)"
