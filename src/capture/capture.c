@@ -84,7 +84,8 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 		disk->image_size = result->image_size;
 		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, result->gaps, disk, manifest, log);
+		steps_note_gaps(options, g_ptr_array_index(disks, i), result->gaps, disk, manifest,
+				log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}

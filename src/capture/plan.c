@@ -112,6 +112,7 @@ StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
+		disk->storage = map;
 		disk->map = g_ptr_array_index(map->disks, i);
 		count(disk);
 	}

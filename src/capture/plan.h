@@ -8,11 +8,12 @@
 #include <glib.h>
 
 struct plan_disk {
-	Blkdev *dev;          /* owned */
-	DiskMap *map;         /* borrowed; NULL until it was read */
-	uint64_t used;        /* bytes in use */
-	uint64_t clusters;    /* of the image that hold bytes in use */
-	uint64_t bytes_bound; /* image and sums can take no more */
+	Blkdev *dev;               /* owned */
+	const StorageMap *storage; /* borrowed; NULL until it was read */
+	DiskMap *map;              /* borrowed; NULL until it was read */
+	uint64_t used;             /* bytes in use */
+	uint64_t clusters;         /* of the image that hold bytes in use */
+	uint64_t bytes_bound;      /* image and sums can take no more */
 };
 
 /* An empty plan: of struct plan_disk *, each owned. */

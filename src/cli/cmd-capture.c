@@ -100,6 +100,23 @@ static char *default_name(const Facts *facts)
 	return bundle_name_valid(name) ? g_steal_pointer(&name) : g_strdup("machine");
 }
 
+static json_t *gaps_to_json(const struct manifest_disk *disk)
+{
+	json_t *gaps = json_array();
+
+	for (unsigned int i = 0; i < disk->unreadable->len; i++) {
+		const struct manifest_gap *gap = g_ptr_array_index(disk->unreadable, i);
+		json_t *files = json_array();
+
+		for (unsigned int j = 0; j < gap->files->len; j++)
+			json_array_append_new(files, json_text(g_ptr_array_index(gap->files, j)));
+		json_array_append_new(gaps, json_pack("{s:I, s:I, s:o}", "offset",
+						      (json_int_t)gap->offset, "length",
+						      (json_int_t)gap->length, "files", files));
+	}
+	return gaps;
+}
+
 static void print_json(const char *bundle, const Manifest *manifest, double seconds)
 {
 	json_t *disks = json_array(), *warnings = json_array(), *object;
@@ -107,12 +124,13 @@ static void print_json(const char *bundle, const Manifest *manifest, double seco
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
 		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 
-		json_array_append_new(disks, json_pack("{s:o, s:I, s:I, s:s, s:I, s:s}", "path",
-						       json_text(disk->path), "size",
+		json_array_append_new(disks, json_pack("{s:o, s:I, s:I, s:s, s:I, s:s, s:o}",
+						       "path", json_text(disk->path), "size",
 						       (json_int_t)disk->size, "used",
 						       (json_int_t)disk->used, "image", disk->image,
 						       "image_size", (json_int_t)disk->image_size,
-						       "bus", manifest_bus_name(disk->bus)));
+						       "bus", manifest_bus_name(disk->bus),
+						       "unreadable", gaps_to_json(disk)));
 	}
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
 		json_array_append_new(warnings,

@@ -27,9 +27,10 @@ unserve ()
     umount -q medium || true
     [ -z "$loop" ] || losetup --detach "$loop" || true
     loop=""
-    [ -z "$fuse" ] || kill -CONT "$fuse" 2> /dev/null || true
     fusermount3 -u served 2> /dev/null || fusermount3 -u -z served 2> /dev/null || true
-    [ -z "$fuse" ] || wait "$fuse" 2> /dev/null || true
+    [ -n "$fuse" ] || return 0
+    kill -KILL "$fuse" 2> /dev/null || true
+    wait "$fuse" 2> /dev/null || true
     fuse=""
 }
 trap 'unserve; rm -rf "$workdir"' EXIT
