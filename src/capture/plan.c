@@ -101,6 +101,14 @@ static void count(struct plan_disk *disk)
 	disk->bytes_bound = image + sums_size_bound(disk->clusters, image);
 }
 
+void plan_carry_whole(struct plan_disk *disk)
+{
+	g_ptr_array_add(disk->map->warnings, g_strdup_printf("%s is carried whole: %s",
+							     disk->dev->name, disk->map->failure));
+	used_map_add(disk->map->used, 0, disk->dev->size);
+	count(disk);
+}
+
 StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 {
 	g_autofree const Blkdev **devs = g_new(const Blkdev *, disks->len);

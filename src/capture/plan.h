@@ -38,6 +38,9 @@ bool plan_check_idle(const GPtrArray *disks, GError **error);
  */
 StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options);
 
+/* Its map has failed, and all of it is in use: what can be read of it will be. */
+void plan_carry_whole(struct plan_disk *disk);
+
 /*
  * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread
  * evenly, are compressed and the rest is taken to be like them.  One that cannot be read counts

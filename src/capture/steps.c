@@ -29,9 +29,11 @@ StorageMap *steps_map(const struct capture_options *options, const GPtrArray *di
 		return NULL;
 	map = plan_map(disks, &options->map);
 	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
-		if (disk->map->failure) {
+		if (disk->map->failure && options->allow_bad) {
+			plan_carry_whole(disk);
+		} else if (disk->map->failure) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot read '%s': %s",
 				    disk->dev->name, disk->map->failure);
 			return NULL;

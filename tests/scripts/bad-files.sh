@@ -27,7 +27,7 @@ unserve ()
     wait "$fuse" 2> /dev/null || true
     fuse=""
 }
-trap 'unserve; rm -rf "$workdir"' EXIT
+trap 'unserve; let_go' EXIT
 
 # serve MAP: "disk" as "served", with the bad sectors of MAP.
 serve ()
@@ -97,7 +97,7 @@ for layout in bare gpt lvm; do
     "$PROGRAM" capture --quiet --json --allow-bad-sectors --to to --name files served > out.json 2> err ||
         fail "$(cat err)"
     unserve
-    where=$(case $layout in bare) echo "the disk" ;; gpt) echo "partition 1" ;; lvm) echo "vg0/root" ;; esac)
+    where=$(case $layout in bare) echo "the disk" ;; gpt) echo "partition 1" ;; lvm) echo "vg/data" ;; esac)
     names | sort > got
     sed "s|^|$where: |" << 'END' | sort | diff -u - got || fail "other names on $layout"
 /bell\007 and \033[31mred\n
@@ -123,3 +123,6 @@ serve map
 "$PROGRAM" capture --quiet --allow-bad-sectors --to to --name files served > out 2> err || fail "$(cat err)"
 unserve
 [ -z "$(names)" ] || fail "a name: $(names)"
+grep -q "served is carried whole: served: cannot read at 0" err || fail "$(cat err)"
+jq -e ".disks[0].unreadable == [{offset: 1024, length: 512, files: []}]" to/wherry/files/machine.json > /dev/null ||
+    fail "$(jq -c ".disks[0].unreadable" to/wherry/files/machine.json)"

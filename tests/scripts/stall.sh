@@ -20,6 +20,7 @@ requires test -w /dev/fuse
 export WHERRY_CHECKPOINT_BYTES=2097152
 fuse=""
 frozen=""
+n=0
 
 # thaw: what froze goes on, since the kernel lets no process end before its reads have.
 thaw ()
@@ -32,32 +33,38 @@ thaw ()
 unserve ()
 {
     [ -n "$fuse" ] || return 0
-    fusermount3 -u -z served 2> /dev/null || true
-    kill -KILL "$fuse" 2> /dev/null || true # else it unmounts once more, what comes next
+    rm -f served
+    fusermount3 -u -z "served.$n" 2> /dev/null || true
+    kill -KILL "$fuse" 2> /dev/null || true
     wait "$fuse" 2> /dev/null || true
     fuse=
 }
 trap 'thaw; unserve; rm -rf "$workdir"' EXIT
 
-# serve: "disk" as the file "served", slow enough to be met half way.
+# serve: "disk" as what the link "served" leads to, slow enough to be met half way.
 serve ()
 {
-    [ -e served ] || : > served
-    nbdfuse served [ nbdkit --exit-with-parent --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
+    n=$((n + 1))
+    : > "served.$n"
+    nbdfuse "served.$n" [ nbdkit --exit-with-parent --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
     fuse=$!
     for _ in $(seq 600); do
-        ! cmp -s -n 65536 disk served || return 0
+        if cmp -s -n 65536 disk "served.$n"; then
+            ln -sfn "served.$n" served
+            return 0
+        fi
         sleep 0.05
     done
     fail "nbdkit does not come up: $(cat nbdkit.log)"
 }
 
-# start STALL_MS [OPTION...]: a capture in the background, as process $pid, that has a checkpoint.
+# start STALL_MS [OPTION...]: a capture in the background, as process $pid, with a new checkpoint.
 start ()
 {
+    touch before
     WHERRY_STALL_MS=$1 "$PROGRAM" capture --quiet --to to --name stall "${@:2}" served > out 2>&1 &
     pid=$!
-    while [ ! -e to/wherry/stall/disk-0.journal ]; do
+    while [ ! to/wherry/stall/disk-0.journal -nt before ]; do
         kill -0 $pid 2> /dev/null || fail "no checkpoint: $(cat out)"
         sleep 0.01
     done
@@ -80,7 +87,7 @@ serve
 start 1500
 frozen=$fuse fuse=
 kill -STOP "$frozen"
-fusermount3 -u -z served
+fusermount3 -u -z "served.$n"
 serve
 for _ in $(seq 300); do # by then it may have to wait for what it left behind
     [ ! -e to/wherry/stall/machine.json ] || break
