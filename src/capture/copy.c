@@ -23,6 +23,9 @@
 #define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
 #define CHECKPOINT_BYTES    (UINT64_C(512) << 20)
 
+/* Compressed clusters that equal ones are looked for among: 48 MiB of memory, 128 GiB in use. */
+#define DEDUPE_FRAMES (UINT64_C(1) << 21)
+
 /* Of those that were copied, so many are read again before a capture goes on. */
 #define SAMPLES 64u
 
@@ -32,6 +35,7 @@ typedef struct {
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
+	struct fingerprint_key key; /* of compressed clusters, if the job wants them */
 	GArray *gaps;            /* of struct extent; owned */
 	uint64_t done;           /* bytes in use that were copied */
 	uint64_t reported;       /* of these */
@@ -185,6 +189,7 @@ static uint64_t checkpoint_bytes(void)
 
 static bool start_pipeline(Copy *copy, GError **error)
 {
+	bool dedupe = copy->job->dedupe && copy->job->level > 0;
 	const struct pipeline_options options = {
 		.disk = copy->job->disk->dev,
 		.used = copy->job->disk->map->used,
@@ -192,9 +197,14 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.allow_bad = copy->job->allow_bad,
 		.from = copy->next,
 		.level = copy->job->level,
+		.key = dedupe ? &copy->key : NULL,
 		.share = copy->job->share,
 	};
 
+	if (dedupe && (!fingerprint_key_draw(&copy->key, error) ||
+		       !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1),
+					    error)))
+		return false;
 	copy->save_after = checkpoint_bytes();
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	copy->pipeline = pipeline_new(&options, error);
@@ -223,6 +233,15 @@ static bool checkpoint(Copy *copy, GError **error)
 	return true;
 }
 
+static bool put_cluster(Copy *copy, uint64_t index, const struct pipeline_cluster *cluster,
+			GError **error)
+{
+	if (cluster->compressed)
+		return image_writer_put_frame(copy->image, index, cluster->data, cluster->len,
+					      &cluster->fingerprint, error);
+	return image_writer_put(copy->image, index, cluster->data, cluster->len, false, error);
+}
+
 static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **error)
 {
 	for (unsigned int i = 0; i < chunk->gaps->len; i++)
@@ -235,8 +254,7 @@ static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **e
 		const struct pipeline_cluster *cluster = &chunk->clusters[i];
 
 		if (cluster->data &&
-		    !image_writer_put(copy->image, chunk->index * CLUSTERS_PER_CHUNK + i,
-				      cluster->data, cluster->len, cluster->compressed, error))
+		    !put_cluster(copy, chunk->index * CLUSTERS_PER_CHUNK + i, cluster, error))
 			return false;
 	}
 	return true;

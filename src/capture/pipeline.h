@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/fingerprint.h"
 #include "capture/chunk.h"
 #include "capture/disk-reader.h"
 #include "map/used-map.h"
@@ -21,6 +22,7 @@ struct pipeline_cluster {
 	const uint8_t *data; /* borrowed from the chunk; NULL: it is all zero */
 	size_t len;          /* bytes */
 	bool compressed;
+	struct fingerprint fingerprint; /* of one that is compressed, if there is a key */
 };
 
 struct pipeline_chunk {
@@ -39,6 +41,7 @@ struct pipeline_options {
 	bool allow_bad;           /* carry what can be read; else a bad sector is a failure */
 	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
 	int level;                /* of zstd; 0: none */
+	const struct fingerprint_key *key; /* NULL: no fingerprints; borrowed */
 	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
 	unsigned int n_workers;   /* 0: one for each core */
 	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
