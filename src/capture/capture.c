@@ -39,7 +39,7 @@ static StorageMap *map_all(const struct capture_options *options, const GPtrArra
 
 	if (!report_map(options, error))
 		return NULL;
-	map = plan_map(disks);
+	map = plan_map(disks, &options->map);
 	for (unsigned int i = 0; i < disks->len; i++) {
 		const struct plan_disk *disk = g_ptr_array_index(disks, i);
 
@@ -202,6 +202,7 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 		.disks = disks,
 		.manifest = manifest,
 		.level = level,
+		.dedupe = options->dedupe,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,

@@ -12,8 +12,8 @@ struct copy_all {
 	const GPtrArray *disks;   /* of struct plan_disk * */
 	const Manifest *manifest; /* names their files in the bundle */
 	int level;
-	bool allow_bad, resume; /* as in struct copy_job */
-	progress_fn progress;   /* called by one thread at a time */
+	bool dedupe, allow_bad, resume; /* as in struct copy_job */
+	progress_fn progress;           /* called by one thread at a time */
 	void *userdata;
 };
 

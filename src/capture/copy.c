@@ -9,15 +9,10 @@
 #include "base/error.h"
 #include "capture/chunk-read.h"
 #include "capture/copy-journal.h"
+#include "capture/copy-progress.h"
 #include "capture/gaps.h"
-#include "capture/pipeline.h"
 
 #include <inttypes.h>
-
-#define PROGRESS_INTERVAL (G_USEC_PER_SEC / 10)
-
-/* So often it is asked whether to go on, also when the disk does not answer. */
-#define PATIENCE_MS 200u
 
 /* No more than this is lost: in time, and in bytes in use. */
 #define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
@@ -35,15 +30,13 @@ typedef struct {
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
-	struct fingerprint_key key; /* of compressed clusters, if the job wants them */
-	GArray *gaps;            /* of struct extent; owned */
-	uint64_t done;           /* bytes in use that were copied */
-	uint64_t reported;       /* of these */
+	GArray *gaps;               /* of struct extent; owned */
+	struct fingerprint_key key; /* of compressed clusters, if they may be shared */
+	struct copy_progress progress;
 	uint64_t next;           /* bytes: where on the disk it goes on */
-	uint64_t saved;          /* @done at the last checkpoint */
+	uint64_t saved;          /* done at the last checkpoint */
 	uint64_t save_after;     /* bytes in use between checkpoints */
-	int64_t next_progress;   /* of g_get_monotonic_time() */
-	int64_t next_checkpoint; /* the same */
+	int64_t next_checkpoint; /* of g_get_monotonic_time() */
 } Copy;
 
 static void copy_clear(Copy *copy)
@@ -56,37 +49,6 @@ static void copy_clear(Copy *copy)
 	autofd_clear(&copy->sums_fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
-
-/* Tell how far we are, at most some times a second. */
-static bool report(Copy *copy, bool always, GError **error)
-{
-	const struct copy_job *job = copy->job;
-	struct copy_shared *shared = job->shared;
-	int64_t now = g_get_monotonic_time();
-	struct progress progress = {
-		.phase = "copying",
-		.item = job->disk->dev->name,
-		.done = copy->done,
-		.total = job->disk->used,
-	};
-	bool stop;
-
-	if (!always && now < copy->next_progress)
-		return true;
-	copy->next_progress = now + PROGRESS_INTERVAL;
-	g_mutex_lock(&shared->lock);
-	shared->done += copy->done - copy->reported;
-	copy->reported = copy->done;
-	progress.all_done = shared->done;
-	progress.all_total = shared->total;
-	stop = shared->stop = shared->stop || !shared->progress(&progress, shared->userdata);
-	if (stop)
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
-			    "interrupted after %" PRIu64 " of %" PRIu64 " bytes", progress.all_done,
-			    progress.all_total);
-	g_mutex_unlock(&shared->lock);
-	return !stop;
-}
 
 /* ---- Begin, or go on ---- */
 
@@ -171,7 +133,7 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 	if (!check_samples(copy, journal, error))
 		return false;
 	g_array_append_vals(copy->gaps, journal->gaps->data, journal->gaps->len);
-	copy->done = copy->saved = journal->done;
+	copy->progress.done = copy->saved = journal->done;
 	copy->next = journal->next;
 	return true;
 }
@@ -201,9 +163,9 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.share = copy->job->share,
 	};
 
-	if (dedupe && (!fingerprint_key_draw(&copy->key, error) ||
-		       !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1),
-					    error)))
+	if (dedupe &&
+	    (!fingerprint_key_draw(&copy->key, error) ||
+	     !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1), error)))
 		return false;
 	copy->save_after = checkpoint_bytes();
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
@@ -218,7 +180,7 @@ static bool checkpoint(Copy *copy, GError **error)
 	const struct copy_job *job = copy->job;
 	g_autoptr(GByteArray) state = g_byte_array_new();
 	CopyJournal journal = {
-		.done = copy->done,
+		.done = copy->progress.done,
 		.next = copy->next,
 		.gaps = copy->gaps,
 		.image = state,
@@ -228,7 +190,7 @@ static bool checkpoint(Copy *copy, GError **error)
 	    !sums_writer_checkpoint(copy->sums, &journal.chunks, error) ||
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
-	copy->saved = copy->done;
+	copy->saved = copy->progress.done;
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	return true;
 }
@@ -260,37 +222,19 @@ static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **e
 	return true;
 }
 
-/* As pipeline_next(), but a disk that does not answer is waited for, until the user has enough. */
-static int next_chunk(Copy *copy, const struct pipeline_chunk **ret, GError **error)
-{
-	for (;;) { /* ends: with the disk, or the user */
-		g_autoptr(GError) cause = NULL;
-		int r = pipeline_next(copy->pipeline, PATIENCE_MS, ret, &cause);
-
-		if (r >= 0)
-			return r;
-		if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_BUSY)) {
-			g_propagate_error(error, g_steal_pointer(&cause));
-			return -1;
-		}
-		if (!report(copy, true, error))
-			return -1;
-	}
-}
-
 static bool copy_chunks(Copy *copy, GError **error)
 {
 	const struct pipeline_chunk *chunk;
 	int r;
 
-	while ((r = next_chunk(copy, &chunk, error)) > 0) {
+	while ((r = copy_progress_next_chunk(&copy->progress, copy->pipeline, &chunk, error)) > 0) {
 		if (!put_chunk(copy, chunk, error))
 			return false;
-		copy->done += chunk->used;
+		copy->progress.done += chunk->used;
 		copy->next = (chunk->index + 1) * SUMS_CHUNK_SIZE;
-		if (!report(copy, false, error))
+		if (!copy_progress_report(&copy->progress, false, error))
 			return false;
-		if ((copy->done - copy->saved >= copy->save_after ||
+		if ((copy->progress.done - copy->saved >= copy->save_after ||
 		     g_get_monotonic_time() >= copy->next_checkpoint) &&
 		    !checkpoint(copy, error))
 			return false;
@@ -301,10 +245,11 @@ static bool copy_chunks(Copy *copy, GError **error)
 static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 {
 	const struct copy_job *job = copy->job;
-	CopyJournal journal = { .finished = true, .done = copy->done, .gaps = copy->gaps };
+	CopyJournal journal = { .finished = true, .done = copy->progress.done, .gaps = copy->gaps };
 	g_autoptr(GArray) leaves = NULL;
 
-	if (!report(copy, true, error) || !blkdev_check_size(job->disk->dev, error) ||
+	if (!copy_progress_report(&copy->progress, true, error) ||
+	    !blkdev_check_size(job->disk->dev, error) ||
 	    !image_writer_finish(copy->image, &journal.image_size, &leaves, error) ||
 	    !sums_writer_finish(copy->sums, journal.image_size, leaves, error) ||
 	    !autofd_close(&copy->image_fd, job->image, error) ||
@@ -322,27 +267,6 @@ static bool run(Copy *copy, const CopyJournal *known, struct copy_result *ret, G
 	       start_pipeline(copy, error) && copy_chunks(copy, error) && finish(copy, ret, error);
 }
 
-/* What a full medium lacks, going by what was copied so far. */
-static void say_what_is_missing(const Copy *copy, GError *cause)
-{
-	struct copy_shared *shared = copy->job->shared;
-	g_autofree char *text = g_steal_pointer(&cause->message);
-	uint64_t done, total = shared->total;
-	double ratio = 1;
-
-	g_mutex_lock(&shared->lock);
-	done = shared->done + copy->done - copy->reported;
-	g_mutex_unlock(&shared->lock);
-
-	if (copy->image && copy->done > 0)
-		ratio = (double)image_writer_size(copy->image) / (double)copy->done;
-	cause->message =
-	    g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
-			    " bytes in use are copied, the rest needs about %.0f bytes "
-			    "more: make room and go on",
-			    text, done, total, (double)(total - done) * ratio);
-}
-
 void copy_result_free(void *p)
 {
 	struct copy_result *result = p;
@@ -353,7 +277,12 @@ void copy_result_free(void *p)
 
 bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **error)
 {
-	g_auto(Copy) copy = { .job = job, .image_fd = -1, .sums_fd = -1 };
+	g_auto(Copy) copy = {
+		.job = job,
+		.image_fd = -1,
+		.sums_fd = -1,
+		.progress = { .disk = job->disk, .shared = job->shared, .phase = "copying" },
+	};
 	g_auto(CopyJournal) journal = { 0 };
 	g_autoptr(GError) cause = NULL;
 	int known = 0;
@@ -365,8 +294,8 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 	if (known < 0)
 		return false;
 	if (journal.finished) {
-		copy.done = journal.done;
-		if (!report(&copy, true, error))
+		copy.progress.done = journal.done;
+		if (!copy_progress_report(&copy.progress, true, error))
 			return false;
 		ret->image_size = journal.image_size;
 		ret->gaps = g_steal_pointer(&journal.gaps);
@@ -375,7 +304,9 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 	if (run(&copy, known ? &journal : NULL, ret, &cause))
 		return true;
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
-		say_what_is_missing(&copy, cause);
+		copy_progress_say_missing(&copy.progress,
+					  copy.image ? image_writer_size(copy.image) : 0,
+					  "make room and go on", cause);
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }

@@ -101,7 +101,7 @@ static const char *find_change(const json_t *then, const json_t *now)
 		{ "wwn", "WWN" },
 		{ "serial", "serial number" },
 		{ "ends", "partition table, or what lies at its ends" },
-		{ "map", "map of the bytes in use" },
+		{ "map", "map of the bytes in use, which --keep-pagefile changes, too" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)

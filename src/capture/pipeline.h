@@ -35,16 +35,16 @@ struct pipeline_chunk {
 };
 
 struct pipeline_options {
-	const Blkdev *disk;       /* borrowed */
-	UsedMap *used;            /* borrowed; nobody else uses it meanwhile */
-	uint32_t sector_size;     /* bytes, of the disk: 512 or 4096 */
-	bool allow_bad;           /* carry what can be read; else a bad sector is a failure */
-	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
-	int level;                /* of zstd; 0: none */
+	const Blkdev *disk;   /* borrowed */
+	UsedMap *used;        /* borrowed; nobody else uses it meanwhile */
+	uint32_t sector_size; /* bytes, of the disk: 512 or 4096 */
+	bool allow_bad;       /* carry what can be read; else a bad sector is a failure */
+	uint64_t from;        /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
+	int level;            /* of zstd; 0: none */
 	const struct fingerprint_key *key; /* NULL: no fingerprints; borrowed */
-	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
-	unsigned int n_workers;   /* 0: one for each core */
-	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
+	unsigned int share;                /* so many pipelines share the memory for one; 0 is 1 */
+	unsigned int n_workers;            /* 0: one for each core */
+	enum disk_reader_way way;          /* DISK_READER_BEST, but in a test */
 };
 
 typedef struct pipeline Pipeline;

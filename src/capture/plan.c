@@ -101,14 +101,14 @@ static void count(struct plan_disk *disk)
 	disk->bytes_bound = image + sums_size_bound(disk->clusters, image);
 }
 
-StorageMap *plan_map(const GPtrArray *disks)
+StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 {
 	g_autofree const Blkdev **devs = g_new(const Blkdev *, disks->len);
 	StorageMap *map;
 
 	for (unsigned int i = 0; i < disks->len; i++)
 		devs[i] = ((const struct plan_disk *)g_ptr_array_index(disks, i))->dev;
-	map = storage_map_read(devs, disks->len);
+	map = storage_map_read(devs, disks->len, options);
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);
 

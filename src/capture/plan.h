@@ -32,9 +32,10 @@ bool plan_check_idle(const GPtrArray *disks, GError **error);
 
 /*
  * Read the maps of @disks and count.  Theirs are parts of what is returned, which the caller owns.
- * A disk that cannot be read has a map that says so, and counts as empty.
+ * A disk that cannot be read has a map that says so, and counts as empty.  @options: as those of
+ * storage_map_read().
  */
-StorageMap *plan_map(const GPtrArray *disks);
+StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options);
 
 /*
  * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread

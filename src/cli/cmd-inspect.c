@@ -56,7 +56,7 @@ static void open_all(const Facts *facts, GPtrArray *disks, GPtrArray *plan)
 /* A disk that was named and cannot be read is a failure; one that was found is told of. */
 static bool map_disks(Inspection *inspection, const GPtrArray *plan, bool named, GError **error)
 {
-	inspection->map = plan_map(plan);
+	inspection->map = plan_map(plan, NULL);
 	for (unsigned int i = 0; i < inspection->disks->len; i++) {
 		struct inspected *disk = g_ptr_array_index(inspection->disks, i);
 		const char *failure = disk->plan ? disk->plan->map->failure : NULL;

@@ -59,8 +59,7 @@ void image_refcounts_add(ImageRefcounts *refcounts, uint64_t offset, uint64_t le
 		uint16_t *count;
 
 		g_assert(range >= refcounts->table->len);
-		count =
-		    &open_range(refcounts, range - refcounts->table->len)[i % QCOW2_REFCOUNTS];
+		count = &open_range(refcounts, range - refcounts->table->len)[i % QCOW2_REFCOUNTS];
 		g_assert(*count < UINT16_MAX);
 		++*count;
 	}
@@ -131,8 +130,7 @@ ImageRefcounts *image_refcounts_restore(const uint8_t *state, size_t len, size_t
 	n_sealed = be64_get(head[0]);
 	n_open = be64_get(head[1]);
 	len -= sizeof(head);
-	if (n_sealed > len / sizeof(be64) ||
-	    n_open > (len - n_sealed * sizeof(be64)) / range_bytes)
+	if (n_sealed > len / sizeof(be64) || n_open > (len - n_sealed * sizeof(be64)) / range_bytes)
 		return NULL;
 	refcounts = image_refcounts_new();
 	state += sizeof(head);

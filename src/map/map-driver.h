@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "map/map-options.h"
 #include "map/volume.h"
 
 /* What a driver found. */
@@ -27,8 +28,8 @@ struct map_driver {
 	 * the whole volume and gives the message as the reason.  What was added by then does no
 	 * harm.
 	 */
-	bool (*map)(const Volume *volume, const char *content, struct map_found *ret,
-		    GError **error);
+	bool (*map)(const Volume *volume, const char *content, const struct map_options *options,
+		    struct map_found *ret, GError **error);
 };
 
 extern const struct map_driver map_exfat;

@@ -492,8 +492,8 @@ static bool check_percent(const struct exfat *exfat, uint64_t used, GError **err
 	return false;
 }
 
-static bool exfat_map(const Volume *volume, const char *content, struct map_found *ret,
-		      GError **error)
+static bool exfat_map(const Volume *volume, const char *content, const struct map_options *options,
+		      struct map_found *ret, GError **error)
 {
 	g_autoptr(GArray) known = g_array_new(false, false, sizeof(uint32_t));
 	struct exfat_boot_sector boot;

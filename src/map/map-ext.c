@@ -269,8 +269,8 @@ static bool map_with_journal(ExtFilesystem *fs, struct ext_source *source, GErro
 	return check_journal(runs, replay, volume, error);
 }
 
-static bool ext_map(const Volume *volume, const char *content, struct map_found *ret,
-		    GError **error)
+static bool ext_map(const Volume *volume, const char *content, const struct map_options *options,
+		    struct map_found *ret, GError **error)
 {
 	struct ext_source source = { volume, NULL, UINT64_MAX };
 	g_autoptr(ExtFilesystem) fs = ext_open(&source, error);

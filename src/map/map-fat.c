@@ -442,8 +442,8 @@ static void use_clusters(const Volume *volume, const struct fat *fat, const Clus
 	}
 }
 
-static bool fat_map(const Volume *volume, const char *content, struct map_found *ret,
-		    GError **error)
+static bool fat_map(const Volume *volume, const char *content, const struct map_options *options,
+		    struct map_found *ret, GError **error)
 {
 	g_auto(Clusters) clusters = { NULL };
 	struct fat_boot_sector boot;

@@ -3,7 +3,7 @@
  * Volumes made of other volumes: LVM's logical volumes on physical ones, md's arrays on members.
  *
  * Each layer is one file that exports one const table.  To add one: write that file, list it in
- * storage-map.c and meson.build, and give the tests volumes of it.
+ * layer-assembly.c and meson.build, and give the tests volumes of it.
  */
 #pragma once
 
@@ -16,7 +16,6 @@ struct layer_member {
 	/* NULL until the layer has settled it, then what the user is told; owned. */
 	char *how;
 	char *group; /* with it: the id of the array or group that it is of; NULL: none; owned */
-	unsigned int node, turn; /* the caller's own */
 };
 
 /* Frees what it owns, not itself. */

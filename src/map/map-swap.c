@@ -125,8 +125,8 @@ static bool find_signature(const Volume *volume, uint32_t *ret_page_size, bool *
 	return true;
 }
 
-static bool swap_map(const Volume *volume, const char *content, struct map_found *ret,
-		     GError **error)
+static bool swap_map(const Volume *volume, const char *content, const struct map_options *options,
+		     struct map_found *ret, GError **error)
 {
 	uint32_t page_size;
 	bool hibernated;

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "map/disk-table.h"
 #include "map/identify.h"
+#include "map/layer-assembly.h"
 #include "map/map-driver.h"
-#include "map/map-layer.h"
 
 #include <inttypes.h>
 
@@ -29,15 +29,6 @@ static const struct map_driver *const drivers[] = {
 	&map_swap,
 };
 
-/* In the order in which they are asked: a machine has LVM on md far more often than the reverse. */
-static const struct map_layer *const layers[] = {
-	&map_layer_md,
-	&map_layer_lvm,
-	NULL,
-};
-
-#define N_LAYERS G_N_ELEMENTS(layers)
-
 /* A volume and what is told of it. */
 struct node {
 	Volume *volume;          /* borrowed */
@@ -46,13 +37,12 @@ struct node {
 };
 
 typedef struct {
-	StorageMap *map;              /* borrowed */
-	GPtrArray *volumes;           /* of Volume *, owned */
-	GPtrArray *nodes;             /* of struct node *, owned */
-	unsigned int n_looked;        /* how many of them were looked at */
-	unsigned int turn;            /* counts the assemblies */
-	GPtrArray *members[N_LAYERS]; /* of struct layer_member *, not yet settled */
-	GPtrArray *settled[N_LAYERS]; /* of struct layer_member *; their how is told of */
+	StorageMap *map; /* borrowed */
+	struct map_options options;
+	LayerAssembly *assembly;
+	GPtrArray *volumes;    /* of Volume *, owned */
+	GPtrArray *nodes;      /* of struct node *, owned */
+	unsigned int n_looked; /* how many of them were looked at */
 } Storage;
 
 static void owned_volume_free(void *volume)
@@ -60,29 +50,17 @@ static void owned_volume_free(void *volume)
 	volume_free(volume);
 }
 
-static void member_free(void *p)
-{
-	layer_member_clear(p);
-	g_free(p);
-}
-
 static void storage_start(Storage *storage, StorageMap *map)
 {
 	storage->map = map;
 	storage->nodes = g_ptr_array_new_with_free_func(g_free);
 	storage->volumes = g_ptr_array_new_with_free_func(owned_volume_free);
-	for (size_t i = 0; i < N_LAYERS; i++) {
-		storage->members[i] = g_ptr_array_new_with_free_func(member_free);
-		storage->settled[i] = g_ptr_array_new_with_free_func(member_free);
-	}
+	storage->assembly = layer_assembly_new(map->warnings);
 }
 
 static void storage_clear(Storage *storage)
 {
-	for (size_t i = 0; i < N_LAYERS; i++) {
-		g_clear_pointer(&storage->members[i], g_ptr_array_unref);
-		g_clear_pointer(&storage->settled[i], g_ptr_array_unref);
-	}
+	g_clear_pointer(&storage->assembly, layer_assembly_free);
 	g_clear_pointer(&storage->nodes, g_ptr_array_unref);
 	g_clear_pointer(&storage->volumes, g_ptr_array_unref);
 }
@@ -142,24 +120,6 @@ static const struct map_driver *find_driver(const char *content)
 	return NULL;
 }
 
-static bool add_member(Storage *storage, unsigned int node_index)
-{
-	const struct node *node = g_ptr_array_index(storage->nodes, node_index);
-
-	for (size_t i = 0; layers[i]; i++) {
-		struct layer_member *member;
-
-		if (!g_strv_contains(layers[i]->contents, node->info->content))
-			continue;
-		member = g_new0(struct layer_member, 1);
-		member->volume = node->volume;
-		member->node = node_index;
-		g_ptr_array_add(storage->members[i], member);
-		return true;
-	}
-	return false;
-}
-
 /*
  * A partition that a VM had for its disk has a table of its own, and next to it may lie what is
  * left of a filesystem that was there before.
@@ -200,11 +160,11 @@ static void look_at(Storage *storage, unsigned int index)
 	}
 	driver = find_driver(info->content);
 	if (!driver) {
-		if (!add_member(storage, index))
+		if (!layer_assembly_add(storage->assembly, node->volume, info->content, &info->how))
 			carry_whole(node, identify_words(info->content));
 		return;
 	}
-	if (!driver->map(node->volume, info->content, &found, &cause)) {
+	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
 		carry_whole(node, cause->message);
 		return;
 	}
@@ -330,10 +290,10 @@ static void find_table(Storage *storage, const struct node *node, const char *la
 		  storage->map->warnings);
 }
 
-/* Takes over what is in @found. */
-static void add_layer_volume(Storage *storage, const struct map_layer *layer,
-			     struct layer_volume *found)
+static void add_layer_volume(const struct map_layer *layer, struct layer_volume *found,
+			     void *userdata)
 {
+	Storage *storage = userdata;
 	GPtrArray *infos = storage->map->volumes;
 	struct node *node = add_node(storage, keep(storage, g_steal_pointer(&found->volume)), infos,
 				     storage->map->warnings);
@@ -351,158 +311,6 @@ static void add_layer_volume(Storage *storage, const struct map_layer *layer,
 		find_table(storage, node, layer->name);
 }
 
-/* Whether another member of its group was settled in an earlier turn. */
-static bool is_late(const GPtrArray *settled, const struct layer_member *member)
-{
-	for (unsigned int i = 0; member->group && i < settled->len; i++) {
-		const struct layer_member *other = g_ptr_array_index(settled, i);
-
-		if (other->turn < member->turn && g_strcmp0(other->group, member->group) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * A disk that was taken out of a mirror long ago still shows what the mirror does, and is seen
- * before it: what was mapped by the one may be in use by the other.
- */
-static void carry_group(Storage *storage, size_t layer, const char *group)
-{
-	static const char why[] = "a second copy of a part of it was found later";
-	GPtrArray *settled = storage->settled[layer];
-	const struct node *node = NULL;
-
-	for (unsigned int i = 0; i < settled->len; i++) {
-		struct layer_member *member = g_ptr_array_index(settled, i);
-
-		if (g_strcmp0(member->group, group) != 0)
-			continue;
-		node = g_ptr_array_index(storage->nodes, member->node);
-		g_free(node->info->how);
-		carry_whole(node, why);
-		g_clear_pointer(&member->group, g_free); /* once is enough */
-	}
-	if (node)
-		add_warning(storage->map->warnings,
-			    g_strdup_printf("%s, and what belongs to it, is carried whole: %s",
-					    node->volume->name, why));
-}
-
-/* What is settled now is told of, and no member any more.  Returns whether anything was. */
-static bool take_settled(Storage *storage, size_t layer)
-{
-	GPtrArray *members = storage->members[layer], *settled = storage->settled[layer];
-	unsigned int before = settled->len;
-
-	for (unsigned int i = members->len; i-- > 0;) {
-		struct layer_member *member = g_ptr_array_index(members, i);
-		const struct node *node = g_ptr_array_index(storage->nodes, member->node);
-
-		if (!member->how)
-			continue;
-		node->info->how = g_steal_pointer(&member->how);
-		member->turn = storage->turn;
-		g_ptr_array_add(settled, g_ptr_array_steal_index(members, i));
-	}
-	for (unsigned int i = before; i < settled->len; i++) {
-		const struct layer_member *member = g_ptr_array_index(settled, i);
-		g_autofree char *group = g_strdup(member->group);
-
-		if (is_late(settled, member))
-			carry_group(storage, layer, group);
-	}
-	return settled->len > before;
-}
-
-/*
- * Show @layer those of @members that lie on copy @copy, and, if @others, those that lie on none.  A
- * member that was settled stays so with its first words: it may be shown with the next copy, too.
- */
-static void assemble_copy(const struct map_layer *layer, GPtrArray *members, unsigned int copy,
-			  bool others, bool last, GPtrArray *ret_volumes, GPtrArray *warnings)
-{
-	g_autoptr(GPtrArray) shown = g_ptr_array_new_with_free_func(member_free);
-	g_autoptr(GPtrArray) originals = g_ptr_array_new();
-	unsigned int first = ret_volumes->len;
-
-	for (unsigned int i = 0; i < members->len; i++) {
-		struct layer_member *member = g_ptr_array_index(members, i), *new;
-
-		if (member->volume->copy != copy && !(others && member->volume->copy == 0))
-			continue;
-		new = g_new0(struct layer_member, 1);
-		new->volume = member->volume;
-		g_ptr_array_add(shown, new);
-		g_ptr_array_add(originals, member);
-	}
-	if (shown->len > 0)
-		layer->assemble(shown, last, ret_volumes, warnings);
-	for (unsigned int i = 0; i < shown->len; i++) {
-		struct layer_member *new = g_ptr_array_index(shown, i);
-		struct layer_member *member = g_ptr_array_index(originals, i);
-
-		if (last && !new->how)
-			layer_carry_whole(new, "not understood");
-		if (!member->how) {
-			member->how = g_steal_pointer(&new->how);
-			g_free(member->group);
-			member->group = g_steal_pointer(&new->group);
-		}
-	}
-	for (unsigned int i = first; copy != 0 && i < ret_volumes->len; i++) {
-		Volume *volume = ((struct layer_volume *)g_ptr_array_index(ret_volumes, i))->volume;
-		g_autofree char *name = g_steal_pointer(&volume->name);
-
-		volume->name = g_strdup_printf("%s, as on copy %u", name, copy);
-	}
-}
-
-/*
- * What lies on several copies of an array is assembled on each, as if there were no other.  Whole
- * things that lie on none come first, as they need no copy; and in the end nothing waits for one.
- */
-static void assemble_copies(const struct map_layer *layer, GPtrArray *members, bool last,
-			    GPtrArray *ret_volumes, GPtrArray *warnings)
-{
-	g_autoptr(GPtrArray) rest = g_ptr_array_new();
-	unsigned int n_copies = 0;
-
-	assemble_copy(layer, members, 0, false, last, ret_volumes, warnings);
-	for (unsigned int i = 0; i < members->len; i++) {
-		struct layer_member *member = g_ptr_array_index(members, i);
-
-		n_copies = MAX(n_copies, member->volume->copy);
-		if (!member->how)
-			g_ptr_array_add(rest, member);
-	}
-	for (unsigned int copy = 1; copy <= n_copies; copy++)
-		assemble_copy(layer, rest, copy, !last, last, ret_volumes, warnings);
-}
-
-/* Returns whether the layer settled anything. */
-static bool assemble(Storage *storage, size_t i, bool last)
-{
-	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(layer_volume_free);
-
-	if (storage->members[i]->len == 0)
-		return false;
-	assemble_copies(layers[i], storage->members[i], last, found, storage->map->warnings);
-	for (unsigned int j = 0; j < found->len; j++)
-		add_layer_volume(storage, layers[i], g_ptr_array_index(found, j));
-	storage->turn++;
-	return take_settled(storage, i);
-}
-
-static bool assemble_any(Storage *storage)
-{
-	for (int last = 0; last <= 1; last++)
-		for (size_t i = 0; layers[i]; i++)
-			if (assemble(storage, i, last))
-				return true;
-	return false;
-}
-
 /* Until nothing new is found: each turn looks at a node or settles a member, and a layer makes no
  * volume without settling its members. */
 static void look_at_all(Storage *storage)
@@ -510,7 +318,7 @@ static void look_at_all(Storage *storage)
 	do {
 		while (storage->n_looked < storage->nodes->len)
 			look_at(storage, storage->n_looked++);
-	} while (assemble_any(storage));
+	} while (layer_assembly_run(storage->assembly, add_layer_volume, storage));
 }
 
 static DiskMap *disk_map_new(const Blkdev *disk)
@@ -537,7 +345,8 @@ static void disk_map_free(void *p)
 	g_free(map);
 }
 
-StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
+			     const struct map_options *options)
 {
 	g_autoptr(StorageMap) map = g_new0(StorageMap, 1);
 	g_auto(Storage) storage = { NULL };
@@ -546,6 +355,8 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks)
 	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
 	storage_start(&storage, map);
+	if (options)
+		storage.options = *options;
 	for (unsigned int i = 0; i < n_disks; i++) {
 		DiskMap *disk = disk_map_new(disks[i]);
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/blkdev.h"
+#include "map/map-options.h"
 #include "map/used-map.h"
 
 /* A partition, a disk without a table, or a volume that a layer makes of others. */
@@ -48,9 +49,10 @@ typedef struct {
 
 /*
  * Whatever is not understood ends in a map that carries more.  The disks are read, and not needed
- * afterwards.
+ * afterwards.  @options NULL: what is chosen when nobody chooses.
  */
-StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks);
+StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
+			     const struct map_options *options);
 
 void storage_map_free(StorageMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StorageMap, storage_map_free)

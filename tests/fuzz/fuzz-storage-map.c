@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned int i = 0; i < n; i++)
 		disks[i] = open_disk(data + 1 + i * ((size - 1) / n), (size - 1) / n,
 				     sector_sizes[data[0] / MAX_DISKS % 4]);
-	map = storage_map_read((const Blkdev *const *)disks, n);
+	map = storage_map_read((const Blkdev *const *)disks, n, NULL);
 	g_assert_cmpuint(map->disks->len, ==, n);
 	for (unsigned int i = 0; i < n; i++) {
 		check_disk(g_ptr_array_index(map->disks, i));

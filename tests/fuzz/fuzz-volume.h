@@ -30,9 +30,10 @@ static inline int fuzz_driver(const struct map_driver *driver, const char *conte
 	g_autoptr(Blkdev) disk = fuzz_disk(data, size);
 	g_autoptr(UsedMap) used = used_map_new(FUZZ_VOLUME_SIZE, 1000);
 	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	const struct map_options options = { false };
 	struct map_found found = { NULL };
 	g_autoptr(GError) error = NULL;
-	bool ok = driver->map(volume, content, &found, &error);
+	bool ok = driver->map(volume, content, &options, &found, &error);
 
 	g_assert_true(ok == (error == NULL));
 	g_assert_true(ok == (found.how != NULL));

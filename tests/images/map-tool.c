@@ -52,7 +52,7 @@ static bool mask(char **args, unsigned int n_disks, GError **error)
 			return false;
 		g_ptr_array_add(disks, disk);
 	}
-	map = storage_map_read((const Blkdev *const *)disks->pdata, n_disks);
+	map = storage_map_read((const Blkdev *const *)disks->pdata, n_disks, NULL);
 	for (unsigned int i = 0; i < n_disks; i++)
 		if (!mask_disk(g_ptr_array_index(disks, i), g_ptr_array_index(map->disks, i),
 			       args[2 * i + 1], error))
@@ -70,7 +70,7 @@ static bool list(const char *path, GError **error)
 
 	if (!disk)
 		return false;
-	map = storage_map_read(disks, 1);
+	map = storage_map_read(disks, 1, NULL);
 	found = g_ptr_array_index(map->disks, 0);
 	for (uint64_t at = 0; used_map_next(found->used, at, &e); at = e.offset + e.length)
 		printf("%" PRIu64 " %" PRIu64 "\n", e.offset, e.length);

@@ -100,7 +100,7 @@ static void put_group(struct disks *disks, const char *text)
 
 static void read_map(struct disks *disks, unsigned int n)
 {
-	disks->map = storage_map_read((const Blkdev *const *)disks->disk, n);
+	disks->map = storage_map_read((const Blkdev *const *)disks->disk, n, NULL);
 }
 
 static const DiskMap *disk_map(const struct disks *disks, unsigned int i)
@@ -784,7 +784,7 @@ static char *try_seed(const char *data, size_t size, bool is_text)
 	}
 	disk = disk_new(UINT64_C(64) << 20, 512);
 	disk_write(disk, 0, data, size);
-	map = storage_map_read((const Blkdev *const *)&disk, 1);
+	map = storage_map_read((const Blkdev *const *)&disk, 1, NULL);
 	disk_map = g_ptr_array_index(map->disks, 0);
 	return g_strdup(((struct map_volume *)g_ptr_array_index(disk_map->volumes, 0))->how);
 }

@@ -544,7 +544,7 @@ static void test_table_inside(void **state)
 	write_table(&set);
 	for (unsigned int i = 0; i < 2; i++)
 		disks[i] = set.members[i].disk;
-	map = storage_map_read(disks, 2);
+	map = storage_map_read(disks, 2, NULL);
 	assert_int_equal(map->volumes->len, 2);
 	check_volume(map, 0, "md web:0", "partition table: mbr");
 	check_volume(map, 1, "partition 1 of md web:0", "swap, header only");
@@ -604,7 +604,7 @@ static void test_copies(void **state)
 		write_inner(set.members[i].disk, 2 * MIB, 0, 20);
 		disks[i + 1] = set.members[i].disk;
 	}
-	map = storage_map_read(disks, 3);
+	map = storage_map_read(disks, 3, NULL);
 	for (unsigned int i = 0; i < map->volumes->len; i++) {
 		const struct map_volume *info = g_ptr_array_index(map->volumes, i);
 
@@ -620,12 +620,12 @@ static void test_copies(void **state)
 		assert_int_equal(used_map_count(disk->used, 0, size), size - 8 * MIB + 4096);
 	}
 
-	without = storage_map_read(disks + 1, 2);
+	without = storage_map_read(disks + 1, 2, NULL);
 	assert_int_equal(without->volumes->len, 4);
 	assert_true(has_volume(without, "md in:0, as on copy 2", "swap, header only"));
 
 	write_inner(third, 0, 1, 19);
-	older = storage_map_read(disks, 3);
+	older = storage_map_read(disks, 3, NULL);
 	assert_int_equal(older->volumes->len, 2);
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct map_volume *info = g_ptr_array_index(older->volumes, i);
@@ -648,7 +648,7 @@ static void test_late(void **state)
 	disks[2] = set.members[0].disk;
 	write_inner(first, 0, 0, 20);
 	write_inner(second, 0, 1, 20);
-	without = storage_map_read(disks, 3);
+	without = storage_map_read(disks, 3, NULL);
 	assert_true(has_volume(without, "md in:0", "swap, header only"));
 	for (unsigned int i = 0; i < 2; i++) {
 		DiskMap *disk = g_ptr_array_index(without->disks, i);
@@ -658,7 +658,7 @@ static void test_late(void **state)
 	}
 
 	write_inner(set.members[0].disk, 2 * MIB, 0, 20);
-	map = storage_map_read(disks, 3);
+	map = storage_map_read(disks, 3, NULL);
 	for (unsigned int i = 0; i < 2; i++) {
 		DiskMap *disk = g_ptr_array_index(map->disks, i);
 		const struct map_volume *info = g_ptr_array_index(disk->volumes, 0);

@@ -36,7 +36,7 @@ static struct plan_disk *add_disk(GPtrArray *disks, const char *path)
 	struct plan_disk *disk = &test->plan;
 
 	disk->dev = disk_new(4 * MIB, 512);
-	test->all = storage_map_read((const Blkdev *const *)&disk->dev, 1);
+	test->all = storage_map_read((const Blkdev *const *)&disk->dev, 1, NULL);
 	disk->map = g_ptr_array_index(test->all->disks, 0);
 	g_free(disk->dev->name);
 	disk->dev->name = g_strdup(path);

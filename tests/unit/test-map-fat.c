@@ -40,7 +40,8 @@ static int64_t map(const struct map_driver *driver, const Blkdev *disk, GError *
 	g_autoptr(Volume) volume = volume_new_disk(disk, used);
 	struct map_found found = { NULL };
 
-	if (!driver->map(volume, driver->contents[0], &found, error))
+	if (!driver->map(volume, driver->contents[0], &(const struct map_options){ false }, &found,
+			 error))
 		return -1;
 	g_free(found.how);
 	return (int64_t)used_map_count(used, 0, disk->size);

@@ -79,8 +79,9 @@ static void check(const char *name, bool ok, GError **error)
 static bool read_volume(const struct map_driver *driver, const Volume *volume, const char *name,
 			GError **error)
 {
+	const struct map_options options = { false };
 	struct map_found found = { NULL };
-	bool ok = driver->map(volume, driver->contents[0], &found, error);
+	bool ok = driver->map(volume, driver->contents[0], &options, &found, error);
 
 	if (ok && g_str_has_prefix(name, "valid-dirty-"))
 		assert_string_equal(found.how, "ext2, journal replayed");
@@ -203,7 +204,7 @@ static void test_storage(void **state)
 
 			if (!disk)
 				continue;
-			map = storage_map_read((const Blkdev *const *)&disk, 1);
+			map = storage_map_read((const Blkdev *const *)&disk, 1, NULL);
 			found = g_ptr_array_index(map->disks, 0);
 			assert_int_equal(found->volumes->len, 1);
 			volume = g_ptr_array_index(found->volumes, 0);

@@ -30,7 +30,7 @@ static const struct map_volume *volume_at(const DiskMap *map, unsigned int i)
 /* The map of the one disk that there is, part of *@ret. */
 static const DiskMap *read_map(const Blkdev *disk, StorageMap **ret)
 {
-	*ret = storage_map_read(&disk, 1);
+	*ret = storage_map_read(&disk, 1, NULL);
 	return g_ptr_array_index((*ret)->disks, 0);
 }
 
@@ -84,6 +84,7 @@ static void test_hibernated_beside(void **state)
 	g_autoptr(Blkdev) disk = disk_new(10 * MIB, 512);
 	g_autoptr(UsedMap) used = used_map_new(10 * MIB, 1000);
 	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	const struct map_options options = { false };
 	struct map_found found = { NULL };
 	g_autoptr(StorageMap) map_all = NULL;
 	g_autoptr(GError) error = NULL;
@@ -96,7 +97,7 @@ static void test_hibernated_beside(void **state)
 	assert_non_null(strstr(volume_at(map, 0)->how, "more than one kind"));
 	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 
-	assert_ok(map_swap.map(volume, "swap", &found, &error), error);
+	assert_ok(map_swap.map(volume, "swap", &options, &found, &error), error);
 	assert_non_null(strstr(found.warning, "hibernated"));
 	assert_int_equal(used_map_count(used, 0, 10 * MIB), 10 * MIB);
 	g_free(found.how);
