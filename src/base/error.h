@@ -30,6 +30,7 @@ enum wherry_error {
 	WHERRY_ERROR_TIMED_OUT,   /* it took longer than it was given */
 	WHERRY_ERROR_ROLLED_BACK, /* a job failed; nothing of ours is left */
 	WHERRY_ERROR_LEFT_BEHIND, /* a job failed; what the message names is left */
+	WHERRY_ERROR_DIRTY,       /* a filesystem that only a mount brings in order */
 };
 
 /*

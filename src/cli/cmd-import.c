@@ -59,25 +59,14 @@ static bool parse_number(const char *option, const char *text, uint64_t max, uin
 /* "4G", "2048M"; a plain number is MiB, as virt-install has it.  Bytes; 0 if @text is NULL. */
 static bool parse_memory(const char *text, uint64_t *ret, GError **error)
 {
-	g_autofree char *digits = g_strdup(text);
-	size_t len = text ? strlen(text) : 0;
-	unsigned int shift = 20;
-	uint64_t value = 0;
-
-	if (len > 0 && strchr("MGT", text[len - 1])) {
-		shift = text[len - 1] == 'M' ? 20 : text[len - 1] == 'G' ? 30 : 40;
-		digits[len - 1] = '\0';
-	}
-	if (text && !g_ascii_string_to_unsigned(digits, 10, 1, (UINT64_C(64) << 40) >> shift,
-						&value, NULL)) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
-			    "--memory is a number of MiB, or one with M, G or T behind it, up to "
-			    "64T, not '%s'",
-			    text);
-		return false;
-	}
-	*ret = value << shift;
-	return true;
+	*ret = 0;
+	if (!text || (units_parse_bytes(text, 20, UINT64_C(64) << 40, ret) && *ret > 0))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+		    "--memory is a number of MiB, or one with M, G or T behind it, up to 64T, not "
+		    "'%s'",
+		    text);
+	return false;
 }
 
 static bool parse_virt(const char *text, enum import_virt *ret, GError **error)

@@ -123,6 +123,7 @@ static bool check_cancelled(const struct job_call *call, GError **error)
 			    call->id, call->id, call->id);
 		return false;
 	case JOB_RUNNING:
+	case JOB_FINISHING:
 	case JOB_ROLLING_BACK:
 		break;
 	}

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What --debug may name: the log domain of each room is "wherry-" and one of these. */
-static const char *const topics[] = { "base",  "source", "map", "image", "bundle", "capture",
-				      "cloud", "import", "job", "cli",   "all" };
+static const char *const topics[] = { "base",  "source", "map",   "image", "bundle", "capture",
+				      "cloud", "import", "fleet", "job",   "cli",    "all" };
 
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text)
 {
@@ -52,7 +52,7 @@ static bool set_debug(const char *list, GError **error)
 		if (!known) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
 				    "no debug topic '%s'; there are base, source, map, image, "
-				    "bundle, capture, cloud, import, job, cli and all",
+				    "bundle, capture, cloud, import, fleet, job, cli and all",
 				    names[i]);
 			return false;
 		}

@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Times are UTC in JSON and local for people. */
 #include "cli/job-print.h"
 
 #include "cli/json-text.h"
 
 #include <jansson.h>
 #include <stdio.h>
-
-static json_t *json_time(int64_t time)
-{
-	g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(time / G_USEC_PER_SEC);
-	g_autofree char *text = time > 0 ? g_date_time_format(when, "%Y-%m-%dT%H:%M:%SZ") : NULL;
-
-	return json_text(text);
-}
-
-/* "2026-11-22 01:02:03"; owned by the caller. */
-static char *local_time(int64_t time)
-{
-	g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(time / G_USEC_PER_SEC);
-
-	return time > 0 ? g_date_time_format(when, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
-}
-
-static void dump(json_t *object)
-{
-	json_dumpf(object, stdout, JSON_INDENT(2));
-	printf("\n");
-	json_decref(object);
-}
 
 static json_t *json_notes(const struct task_record *task)
 {
@@ -76,7 +52,8 @@ static json_t *json_job(const struct job_view *view)
 static char *describe_state(const struct job_view *view)
 {
 	enum job_state state = view->record->state;
-	bool gone = (state == JOB_RUNNING || state == JOB_ROLLING_BACK) && !view->owned;
+	bool gone = (state == JOB_RUNNING || state == JOB_FINISHING || state == JOB_ROLLING_BACK) &&
+		    !view->owned;
 
 	return g_strdup_printf("%s%s%s", job_state_name(state),
 			       gone ? " (its process is gone)" : "",
@@ -93,13 +70,13 @@ void job_print_list(const GArray *views, bool json)
 		for (unsigned int i = 0; i < views->len; i++)
 			json_array_append_new(jobs,
 					      json_job(&g_array_index(views, struct job_view, i)));
-		dump(json_pack("{s:o}", "jobs", jobs));
+		json_print(json_pack("{s:o}", "jobs", jobs));
 		return;
 	}
 	for (unsigned int i = 0; i < views->len; i++) {
 		const struct job_view *view = &g_array_index(views, struct job_view, i);
 		g_autofree char *state = describe_state(view);
-		g_autofree char *created = local_time(view->record->created);
+		g_autofree char *created = time_local(view->record->created);
 
 		printf("%4" G_GINT64_FORMAT "  %s  %-12s  %s: %s\n", view->record->id, created,
 		       view->record->kind, view->record->title, state);
@@ -109,7 +86,7 @@ void job_print_list(const GArray *views, bool json)
 static void print_times(const char *what, unsigned int attempts, unsigned int failures,
 			int64_t started, int64_t ended, const char *failure)
 {
-	g_autofree char *from = local_time(started), *to = local_time(ended);
+	g_autofree char *from = time_local(started), *to = time_local(ended);
 
 	if (attempts == 0)
 		return;
@@ -141,9 +118,9 @@ static void print_line(const char *label, const char *text)
 static void print_job(const struct job_view *view)
 {
 	const JobRecord *record = view->record;
-	g_autofree char *state = describe_state(view), *created = local_time(record->created);
-	g_autofree char *ended = record->ended > 0 ? local_time(record->ended) : NULL;
-	g_autofree char *deadline = record->deadline > 0 ? local_time(record->deadline) : NULL;
+	g_autofree char *state = describe_state(view), *created = time_local(record->created);
+	g_autofree char *ended = record->ended > 0 ? time_local(record->ended) : NULL;
+	g_autofree char *deadline = record->deadline > 0 ? time_local(record->deadline) : NULL;
 
 	printf("job       %" G_GINT64_FORMAT ": %s (%s)\n", record->id, record->title,
 	       record->kind);
@@ -174,7 +151,7 @@ void job_print_one(const struct job_view *view, bool json)
 	for (unsigned int i = 0; i < view->record->tasks->len; i++)
 		json_array_append_new(tasks, json_task(g_ptr_array_index(view->record->tasks, i)));
 	json_object_set_new(object, "tasks", tasks);
-	dump(object);
+	json_print(object);
 }
 
 void job_print_recovered(const GPtrArray *done, bool json)
@@ -195,6 +172,6 @@ void job_print_recovered(const GPtrArray *done, bool json)
 			       recovery->title, job_state_name(recovery->state));
 	}
 	if (json)
-		dump(json_pack("{s:O}", "jobs", jobs));
+		json_print(json_pack("{s:O}", "jobs", jobs));
 	json_decref(jobs);
 }

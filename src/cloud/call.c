@@ -178,6 +178,18 @@ static bool has_ended(const void *data)
 	return ((const struct call *)data)->ended;
 }
 
+bool call_ended(Call *call, int64_t deadline)
+{
+	bool ended;
+
+	g_mutex_lock(&call->group->lock);
+	while (!call->ended && g_cond_wait_until(&call->ended_now, &call->group->lock, deadline))
+		;
+	ended = call->ended;
+	g_mutex_unlock(&call->group->lock);
+	return ended;
+}
+
 bool call_wait(Call *call, const char *doing, int64_t deadline, GCancellable *cancellable,
 	       GError **error)
 {

@@ -40,6 +40,9 @@ typedef struct call Call;
 Call *call_start(CallGroup *group, void (*run)(void *args), void *args, GDestroyNotify free_args,
 		 GError **error);
 
+/* Whether it has ended, or does so before @deadline.  It stays the caller's. */
+bool call_ended(Call *call, int64_t deadline);
+
 /*
  * Wait for its end and free @call.  False: IO (@deadline has passed) or CANCELLED; it is left
  * behind.

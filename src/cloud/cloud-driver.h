@@ -3,12 +3,14 @@
  * What a cloud must be able to do.  Each kind is a const table that cloud.c lists; to add one:
  * write its file, list it there and in meson.build.
  *
- * The members mean what cloud.h says of the functions of the same names, and get arguments that
- * cloud.c has checked.  A member may be NULL where a cloud has no such thing: the caller then gets
- * UNSUPPORTED.
+ * The members mean what cloud.h and its kin (cloud-node.h) say of the functions of the same names,
+ * and get arguments that cloud.c has checked.  A member may be NULL where a cloud has no such
+ * thing: the caller then gets UNSUPPORTED.
  */
 #pragma once
 
+#include "cloud/cloud-migrate.h"
+#include "cloud/cloud-node.h"
 #include "cloud/cloud.h"
 
 /* A driver's own struct begins with it; connect() fills it but for the driver. */
@@ -32,6 +34,11 @@ struct cloud_driver {
 
 	CloudCapacity *(*capacity)(Cloud *, GCancellable *, GError **);
 	GPtrArray *(*networks)(Cloud *, GCancellable *, GError **);
+
+	CloudNode *(*node)(Cloud *, GCancellable *, GError **);
+	CloudUse *(*use)(Cloud *, GCancellable *, GError **);
+	/* A pool of which only the sizes are set. */
+	CloudPool *(*space)(Cloud *, const char *path, GCancellable *, GError **);
 
 	int (*directory_exists)(Cloud *, const char *pool_uuid, const char *path, GCancellable *,
 				GError **);
@@ -69,6 +76,41 @@ struct cloud_driver {
 	bool (*domain_undefine)(Cloud *, const char *uuid, GCancellable *, GError **);
 	bool (*domain_start)(Cloud *, const char *uuid, GCancellable *, GError **);
 	bool (*domain_destroy)(Cloud *, const char *uuid, GCancellable *, GError **);
+
+	/* Those of cloud-migrate.h. */
+	GPtrArray *(*domain_disks)(Cloud *, const char *uuid, GCancellable *, GError **);
+	char *(*domain_xml)(Cloud *, const char *uuid, enum cloud_xml, GCancellable *, GError **);
+	bool (*domain_standing)(Cloud *, const char *uuid, struct cloud_standing *ret,
+				GCancellable *, GError **);
+	bool (*domain_dirty_rate)(Cloud *, const char *uuid, unsigned int seconds, uint64_t *ret,
+				  GCancellable *, GError **);
+	bool (*domain_suspend)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*domain_resume)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*domain_set_autostart)(Cloud *, const char *uuid, bool on, GCancellable *, GError **);
+	bool (*domain_heal)(Cloud *, const char *uuid, const char *const *targets, char **ret,
+			    GCancellable *, GError **);
+
+	/* It begins a struct of the driver's with a struct cloud_migration. */
+	CloudMigration *(*migration_start)(Cloud *, const struct cloud_migration_request *,
+					   GError **);
+	bool (*migration_wait)(CloudMigration *, unsigned int ms);
+	bool (*migration_end)(CloudMigration *, GError **);
+	/* @ended: of the last one that ended. */
+	bool (*migration_progress)(Cloud *, const char *uuid, bool ended,
+				   struct cloud_progress *ret, GCancellable *, GError **);
+	bool (*migration_tune)(Cloud *, const char *uuid, uint64_t downtime_ms, GCancellable *,
+			       GError **);
+	bool (*migration_postcopy)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*migration_abort)(Cloud *, const char *uuid, GCancellable *, GError **);
+	bool (*migration_yank)(Cloud *, const char *uuid, const char *const *targets,
+			       GCancellable *, GError **);
+};
+
+struct cloud_migration {
+	const struct cloud_driver *driver;
 };
 
 extern const struct cloud_driver cloud_libvirt;
+
+/* Of cloud.c: fail with UNSUPPORTED where the driver has no such member. */
+bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what, GError **error);

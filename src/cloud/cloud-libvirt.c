@@ -85,7 +85,8 @@ static void judge_kvm(virConnectPtr connection, const char *capabilities, CloudC
 	g_clear_pointer(&capacity->kvm_emulator, g_free);
 }
 
-static bool read_memory(virConnectPtr connection, CloudCapacity *capacity, GError **error)
+bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint64_t *ret_memory,
+			 uint64_t *ret_free, GError **error)
 {
 	virNodeMemoryStats stats[32];
 	int count = G_N_ELEMENTS(stats);
@@ -95,19 +96,20 @@ static bool read_memory(virConnectPtr connection, CloudCapacity *capacity, GErro
 		libvirt_error(error, "asking for CPUs and memory");
 		return false;
 	}
-	capacity->cpus = info.cpus;
-	capacity->memory = (uint64_t)info.memory << 10;
+	*ret_cpus = info.cpus;
+	*ret_memory = (uint64_t)info.memory << 10;
 	if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) <
 	    0) {
 		/* Not every host tells; then what is free without its caches. */
-		capacity->memory_free = virNodeGetFreeMemory(connection);
+		*ret_free = virNodeGetFreeMemory(connection);
 		return true;
 	}
+	*ret_free = 0;
 	for (int i = 0; i < count; i++)
 		if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
 		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
 		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
-			capacity->memory_free += (uint64_t)stats[i].value << 10;
+			*ret_free += (uint64_t)stats[i].value << 10;
 	return true;
 }
 
@@ -144,7 +146,8 @@ static bool work_capacity(virConnectPtr connection, LibvirtRequest *request, GEr
 		return false;
 	}
 	if (!libvirt_read_capabilities(capabilities, capacity, error) ||
-	    !read_memory(connection, capacity, error))
+	    !libvirt_read_memory(connection, &capacity->cpus, &capacity->memory,
+				 &capacity->memory_free, error))
 		return false;
 	judge_kvm(connection, capabilities, capacity);
 	if (!read_machine(connection, capacity, error))
@@ -235,6 +238,9 @@ const struct cloud_driver cloud_libvirt = {
 	.free = free_cloud,
 	.capacity = get_capacity,
 	.networks = get_networks,
+	.node = libvirt_node,
+	.use = libvirt_use,
+	.space = libvirt_space,
 	.directory_exists = libvirt_directory_exists,
 	.directory_create = libvirt_directory_create,
 	.directory_delete = libvirt_directory_delete,
@@ -253,4 +259,20 @@ const struct cloud_driver cloud_libvirt = {
 	.domain_undefine = libvirt_domain_undefine,
 	.domain_start = libvirt_domain_start,
 	.domain_destroy = libvirt_domain_destroy,
+	.domain_disks = libvirt_domain_disks,
+	.domain_xml = libvirt_domain_xml,
+	.domain_standing = libvirt_domain_standing,
+	.domain_dirty_rate = libvirt_domain_dirty_rate,
+	.domain_suspend = libvirt_domain_suspend,
+	.domain_resume = libvirt_domain_resume,
+	.domain_set_autostart = libvirt_domain_set_autostart,
+	.domain_heal = libvirt_domain_heal,
+	.migration_start = libvirt_migration_start,
+	.migration_wait = libvirt_migration_wait,
+	.migration_end = libvirt_migration_end,
+	.migration_progress = libvirt_migration_progress,
+	.migration_tune = libvirt_migration_tune,
+	.migration_postcopy = libvirt_migration_postcopy,
+	.migration_abort = libvirt_migration_abort,
+	.migration_yank = libvirt_migration_yank,
 };

@@ -71,8 +71,7 @@ const char *cloud_host_name(const Cloud *cloud)
 	return cloud->host_name;
 }
 
-/* Fail where the driver has no such member. */
-static bool check_offers(const Cloud *cloud, bool offered, const char *what, GError **error)
+bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what, GError **error)
 {
 	if (!offered)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
@@ -85,7 +84,7 @@ static bool check_offers(const Cloud *cloud, bool offered, const char *what, GEr
 
 CloudCapacity *cloud_capacity(Cloud *cloud, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, cloud->driver->capacity != NULL, "capacity", error))
+	if (!cloud_check_offers(cloud, cloud->driver->capacity != NULL, "capacity", error))
 		return NULL;
 	return cloud->driver->capacity(cloud, cancellable, error);
 }
@@ -119,7 +118,7 @@ void cloud_network_free(CloudNetwork *network)
 
 GPtrArray *cloud_networks(Cloud *cloud, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, cloud->driver->networks != NULL, "networks", error))
+	if (!cloud_check_offers(cloud, cloud->driver->networks != NULL, "networks", error))
 		return NULL;
 	return cloud->driver->networks(cloud, cancellable, error);
 }
@@ -135,7 +134,7 @@ static bool check_directory(const Cloud *cloud, bool offered, const char *pool_u
 {
 	static const char *const special[] = { "/dev/", "/proc/", "/sys/" };
 
-	if (!check_offers(cloud, offered, "directories", error) ||
+	if (!cloud_check_offers(cloud, offered, "directories", error) ||
 	    !cloud_check_uuid("the pool's UUID", pool_uuid, error) ||
 	    !cloud_check_path("the directory", path, error))
 		return false;
@@ -269,7 +268,7 @@ void cloud_pool_free(CloudPool *pool)
 
 GPtrArray *cloud_pools(Cloud *cloud, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, cloud->driver->pools != NULL, "storage pools", error))
+	if (!cloud_check_offers(cloud, cloud->driver->pools != NULL, "storage pools", error))
 		return NULL;
 	return cloud->driver->pools(cloud, cancellable, error);
 }
@@ -319,7 +318,8 @@ bool cloud_pool_define(Cloud *cloud, const char *uuid, const char *name, const c
 {
 	const struct cloud_driver *driver = cloud->driver;
 
-	if (!check_offers(cloud, driver->pool_define != NULL, "storage pools to make", error) ||
+	if (!cloud_check_offers(cloud, driver->pool_define != NULL, "storage pools to make",
+				error) ||
 	    !cloud_check_uuid("the pool's UUID", uuid, error) ||
 	    !cloud_check_name("the pool's name", name, error) ||
 	    !cloud_check_path("the pool's directory", path, error))
@@ -332,7 +332,8 @@ static bool start_pool(Cloud *cloud, const char *uuid, bool autostart, GCancella
 {
 	const struct cloud_driver *driver = cloud->driver;
 
-	if (!check_offers(cloud, driver->pool_start != NULL, "storage pools to start", error) ||
+	if (!cloud_check_offers(cloud, driver->pool_start != NULL, "storage pools to start",
+				error) ||
 	    !cloud_check_uuid("the pool's UUID", uuid, error))
 		return false;
 	return driver->pool_start(cloud, uuid, autostart, cancellable, error);
@@ -352,7 +353,8 @@ bool cloud_pool_remove(Cloud *cloud, const char *uuid, GCancellable *cancellable
 {
 	const struct cloud_driver *driver = cloud->driver;
 
-	if (!check_offers(cloud, driver->pool_remove != NULL, "storage pools to remove", error) ||
+	if (!cloud_check_offers(cloud, driver->pool_remove != NULL, "storage pools to remove",
+				error) ||
 	    !cloud_check_uuid("the pool's UUID", uuid, error))
 		return false;
 	return driver->pool_remove(cloud, uuid, cancellable, error);
@@ -374,7 +376,7 @@ void cloud_volume_free(CloudVolume *volume)
 static bool check_volume(const Cloud *cloud, bool offered, const char *pool_uuid, const char *name,
 			 GError **error)
 {
-	return check_offers(cloud, offered, "volumes", error) &&
+	return cloud_check_offers(cloud, offered, "volumes", error) &&
 	       cloud_check_uuid("the pool's UUID", pool_uuid, error) &&
 	       cloud_check_name("the volume's name", name, error);
 }
@@ -490,7 +492,7 @@ const char *cloud_domain_state_name(enum cloud_domain_state state)
 
 GPtrArray *cloud_domains(Cloud *cloud, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, cloud->driver->domains != NULL, "VMs to list", error))
+	if (!cloud_check_offers(cloud, cloud->driver->domains != NULL, "VMs to list", error))
 		return NULL;
 	return cloud->driver->domains(cloud, NULL, NULL, cancellable, error);
 }
@@ -500,7 +502,7 @@ int cloud_domain_find(Cloud *cloud, const char *name, CloudDomain **ret, GCancel
 {
 	const struct cloud_driver *driver = cloud->driver;
 
-	if (!check_offers(cloud, driver->domains != NULL, "VMs to find", error) ||
+	if (!cloud_check_offers(cloud, driver->domains != NULL, "VMs to find", error) ||
 	    !cloud_check_name("the VM's name", name, error))
 		return -1;
 	return take(driver->domains(cloud, name, NULL, cancellable, error), is_any, name,
@@ -512,7 +514,7 @@ int cloud_domain_find_uuid(Cloud *cloud, const char *uuid, CloudDomain **ret,
 {
 	const struct cloud_driver *driver = cloud->driver;
 
-	if (!check_offers(cloud, driver->domains != NULL, "VMs to find", error) ||
+	if (!cloud_check_offers(cloud, driver->domains != NULL, "VMs to find", error) ||
 	    !cloud_check_uuid("the VM's UUID", uuid, error))
 		return -1;
 	return take(driver->domains(cloud, NULL, uuid, cancellable, error), is_any, uuid,
@@ -521,7 +523,8 @@ int cloud_domain_find_uuid(Cloud *cloud, const char *uuid, CloudDomain **ret,
 
 bool cloud_domain_define(Cloud *cloud, const char *xml, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, cloud->driver->domain_define != NULL, "VMs to define", error))
+	if (!cloud_check_offers(cloud, cloud->driver->domain_define != NULL, "VMs to define",
+				error))
 		return false;
 	return cloud->driver->domain_define(cloud, xml, cancellable, error);
 }
@@ -531,7 +534,7 @@ static bool change_domain(Cloud *cloud,
 			  bool (*change)(Cloud *, const char *, GCancellable *, GError **),
 			  const char *uuid, GCancellable *cancellable, GError **error)
 {
-	if (!check_offers(cloud, change != NULL, "VMs to change", error) ||
+	if (!cloud_check_offers(cloud, change != NULL, "VMs to change", error) ||
 	    !cloud_check_uuid("the VM's UUID", uuid, error))
 		return false;
 	return change(cloud, uuid, cancellable, error);

@@ -187,6 +187,76 @@ static bool work_delete(virConnectPtr connection, LibvirtRequest *request, GErro
 	return end_scratch(pool, error);
 }
 
+/* ---- Space ---- */
+
+/* What is free of a pool changes while nobody tells libvirt. */
+static bool read_space(virStoragePoolPtr pool, LibvirtRequest *request, GError **error)
+{
+	virStoragePoolInfo info;
+	CloudPool *answer;
+
+	/* Refused while a volume is made in it, which keeps it up to date, too. */
+	(void)virStoragePoolRefresh(pool, 0);
+	if (virStoragePoolGetInfo(pool, &info) < 0) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	answer = g_new0(CloudPool, 1);
+	answer->capacity = info.capacity;
+	answer->available = info.available;
+	g_ptr_array_add(request->list, answer);
+	return true;
+}
+
+/* 1: there is a directory, and it was answered; 0: there is none; -1: failed. */
+static int try_space(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autofree char *xml = scratch_xml(request);
+	g_autoptr(virStoragePool) pool = NULL;
+	g_autoptr(CloudPool) other = NULL;
+
+	if (!clear_scratch(connection, request->uuid, error) ||
+	    libvirt_pool_on(connection, request->path, &other, error) < 0)
+		return -1;
+	if (other && other->active) {
+		pool = virStoragePoolLookupByUUIDString(connection, other->uuid);
+		if (pool)
+			return read_space(pool, request, error) ? 1 : -1;
+	}
+	if (other)
+		return 0; /* libvirt allows one pool on a directory, so ask the level above */
+	pool = virStoragePoolCreateXML(connection, xml, 0);
+	if (pool) {
+		bool ok = read_space(pool, request, error);
+
+		return end_scratch(pool, ok ? error : NULL) && ok ? 1 : -1;
+	}
+	if (libvirt_error_errno() == ENOENT)
+		return 0;
+	libvirt_error(error, "%s", request->doing);
+	return -1;
+}
+
+/* Upwards until there is a directory; the root is one. */
+static bool work_space(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	int r;
+
+	g_clear_pointer(&request->list, g_ptr_array_unref);
+	request->list = g_ptr_array_new_with_free_func((GDestroyNotify)cloud_pool_free);
+	while ((r = try_space(connection, request, error)) == 0 &&
+	       strcmp(request->path, "/") != 0) {
+		char *above = g_path_get_dirname(request->path);
+
+		g_free(request->path);
+		request->path = above;
+	}
+	if (r == 0)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "%s: no level of it can be looked at", request->doing);
+	return r > 0;
+}
+
 static LibvirtRequest *new_request(Cloud *cloud,
 				   bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
 				   const char *doing, const char *pool_uuid, const char *path)
@@ -231,4 +301,27 @@ int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *pa
 	if (request->answer == 0)
 		*ret_reason = g_steal_pointer(&request->reason);
 	return request->answer;
+}
+
+/*
+ * A UUID of the path, so that what a killed call left is found by the next; two callers at a time
+ * take each other's pool away, and one of them asks again.
+ */
+static char *space_uuid(const char *path)
+{
+	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, path, -1);
+
+	return g_strdup_printf("%.8s-%.4s-%.4s-%.4s-%.12s", digest, digest + 8, digest + 12,
+			       digest + 16, digest + 20);
+}
+
+CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellable, GError **error)
+{
+	g_autofree char *uuid = space_uuid(path);
+	g_autoptr(LibvirtRequest) request =
+	    new_request(cloud, work_space, "asking for the space of", uuid, path);
+
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return NULL;
+	return g_ptr_array_steal_index(request->list, 0);
 }

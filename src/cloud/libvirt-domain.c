@@ -26,7 +26,7 @@ static bool is_gone(void)
 
 /* ---- List ---- */
 
-static enum cloud_domain_state state_of(int theirs)
+enum cloud_domain_state libvirt_domain_state(int theirs)
 {
 	switch ((virDomainState)theirs) {
 	case VIR_DOMAIN_RUNNING:
@@ -75,7 +75,7 @@ static CloudDomain *read_domain(virDomainPtr theirs, GError **error)
 	}
 	domain->name = g_strdup(virDomainGetName(theirs));
 	domain->uuid = g_strdup(uuid);
-	domain->state = state_of(state);
+	domain->state = libvirt_domain_state(state);
 	domain->persistent = persistent > 0;
 	domain->macs = g_ptr_array_new_with_free_func(g_free);
 	domain->paths = g_ptr_array_new_with_free_func(g_free);
@@ -258,8 +258,9 @@ static bool work_destroy(virConnectPtr connection, LibvirtRequest *request, GErr
 	return true;
 }
 
-static bool run(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
-		const char *doing, const char *uuid, GCancellable *cancellable, GError **error)
+bool libvirt_domain_change(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
+			   const char *doing, const char *uuid, GCancellable *cancellable,
+			   GError **error)
 {
 	g_autoptr(LibvirtRequest) request =
 	    request_new(libvirt_cloud_of(cloud), work, "%s the VM %s of '%s'", doing, uuid,
@@ -272,16 +273,17 @@ static bool run(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GErr
 bool libvirt_domain_undefine(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			     GError **error)
 {
-	return run(cloud, work_undefine, "undefining", uuid, cancellable, error);
+	return libvirt_domain_change(cloud, work_undefine, "undefining", uuid, cancellable, error);
 }
 
 bool libvirt_domain_start(Cloud *cloud, const char *uuid, GCancellable *cancellable, GError **error)
 {
-	return run(cloud, work_start, "starting", uuid, cancellable, error);
+	return libvirt_domain_change(cloud, work_start, "starting", uuid, cancellable, error);
 }
 
 bool libvirt_domain_destroy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			    GError **error)
 {
-	return run(cloud, work_destroy, "switching off", uuid, cancellable, error);
+	return libvirt_domain_change(cloud, work_destroy, "switching off", uuid, cancellable,
+				     error);
 }

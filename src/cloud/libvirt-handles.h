@@ -2,6 +2,8 @@
 /* Libvirt's objects that free themselves, and the parts of the driver. */
 #pragma once
 
+#include "cloud/cloud-migrate.h"
+#include "cloud/cloud-node.h"
 #include "cloud/libvirt-request.h"
 
 #include <libvirt/libvirt.h>
@@ -22,6 +24,13 @@ bool libvirt_directory_create(Cloud *cloud, const char *pool_uuid, const char *p
 			      GCancellable *cancellable, GError **error);
 int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *path,
 			     char **ret_reason, GCancellable *cancellable, GError **error);
+
+/* As cloud_space(); the sizes of what comes out, which is owned, are all that is set. */
+CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellable, GError **error);
+
+/* libvirt-node.c */
+CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error);
+CloudUse *libvirt_use(Cloud *cloud, GCancellable *cancellable, GError **error);
 
 /* libvirt-pool.c */
 GPtrArray *libvirt_pools(Cloud *cloud, GCancellable *cancellable, GError **error);
@@ -61,6 +70,59 @@ bool libvirt_domain_start(Cloud *cloud, const char *uuid, GCancellable *cancella
 			  GError **error);
 bool libvirt_domain_destroy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			    GError **error);
+
+/* libvirt-live.c */
+GPtrArray *libvirt_domain_disks(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				GError **error);
+char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
+			 GCancellable *cancellable, GError **error);
+bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,
+			     GCancellable *cancellable, GError **error);
+bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
+			       GCancellable *cancellable, GError **error);
+bool libvirt_domain_suspend(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			    GError **error);
+bool libvirt_domain_resume(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			   GError **error);
+bool libvirt_domain_set_autostart(Cloud *cloud, const char *uuid, bool on,
+				  GCancellable *cancellable, GError **error);
+
+/* libvirt-migrate.c */
+CloudMigration *libvirt_migration_start(Cloud *source,
+					const struct cloud_migration_request *request,
+					GError **error);
+bool libvirt_migration_wait(CloudMigration *migration, unsigned int ms);
+bool libvirt_migration_end(CloudMigration *migration, GError **error);
+
+/* libvirt-migrate-control.c */
+bool libvirt_domain_heal(Cloud *cloud, const char *uuid, const char *const *targets, char **ret,
+			 GCancellable *cancellable, GError **error);
+bool libvirt_migration_progress(Cloud *cloud, const char *uuid, bool ended,
+				struct cloud_progress *ret, GCancellable *cancellable,
+				GError **error);
+bool libvirt_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
+			    GCancellable *cancellable, GError **error);
+bool libvirt_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				GError **error);
+bool libvirt_migration_abort(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			     GError **error);
+bool libvirt_migration_yank(Cloud *cloud, const char *uuid, const char *const *targets,
+			    GCancellable *cancellable, GError **error);
+
+/* Of libvirt-domain.c: a state of libvirt's as ours. */
+enum cloud_domain_state libvirt_domain_state(int theirs);
+
+/* Of libvirt-domain.c: @work on one VM, which @doing says: "starting". */
+bool libvirt_domain_change(Cloud *cloud, bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
+			   const char *doing, const char *uuid, GCancellable *cancellable,
+			   GError **error);
+
+/*
+ * Of cloud-libvirt.c, for work in a request's thread: CPUs, and bytes of memory and of what is free
+ * of it, with caches.
+ */
+bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint64_t *ret_memory,
+			 uint64_t *ret_free, GError **error);
 
 /*
  * Of libvirt-pool.c, for work in a request's thread: the pool whose target is @path, active or not.

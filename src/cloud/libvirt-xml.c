@@ -133,6 +133,20 @@ char *libvirt_read_host_cpu(const char *capabilities)
 	return text;
 }
 
+char *libvirt_read_cpu_model(const char *capabilities)
+{
+	g_autoptr(Reader) reader = reader_new(capabilities, "capabilities");
+
+	return reader ? read_text(reader, "/capabilities/host/cpu/model") : NULL;
+}
+
+bool libvirt_read_is_bridge(const char *interface)
+{
+	g_autoptr(Reader) reader = reader_new(interface, "interface");
+
+	return reader && has(reader, "/interface[@type='bridge']/@name");
+}
+
 bool libvirt_read_cpu_virtualizes(const char *cpu)
 {
 	g_autoptr(Reader) reader = reader_new(cpu, "cpu");

@@ -16,6 +16,12 @@ char *libvirt_read_host_uuid(const char *capabilities);
 /* Its <cpu> as text, for virConnectBaselineCPU().  NULL: it says none. */
 char *libvirt_read_host_cpu(const char *capabilities);
 
+/* The name of its CPU model.  NULL: it says none. */
+char *libvirt_read_cpu_model(const char *capabilities);
+
+/* Whether an <interface> of the host is a bridge. */
+bool libvirt_read_is_bridge(const char *interface);
+
 /* Whether a <cpu> with all its features spelt out names vmx or svm. */
 bool libvirt_read_cpu_virtualizes(const char *cpu);
 

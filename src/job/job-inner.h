@@ -12,8 +12,9 @@ struct job {
 	void *data;    /* of kind->load() */
 	GArray *tasks; /* of struct job_task, as many as record->tasks */
 	JobRecord *record;
-	int lock_fd;  /* holds the byte of this job */
-	bool adopted; /* begun by another process: kind->resume() has to be asked */
+	int lock_fd;             /* holds the byte of this job */
+	GCancellable *committed; /* after job_commit(): what nothing cancels; NULL before */
+	bool adopted;            /* begun by another process: kind->resume() has to be asked */
 };
 
 struct job_context {
@@ -21,7 +22,8 @@ struct job_context {
 	const struct job_runner *runner;
 	int position; /* of the task; JOURNAL_NO_TASK in kind->resume() */
 	unsigned int attempt;
-	Watch *watch; /* NULL in undo, which nothing stops */
+	bool given_up; /* by job_give_up() */
+	Watch *watch;  /* NULL in undo, which nothing stops */
 	GCancellable *cancellable;
 };
 
@@ -31,6 +33,9 @@ struct job_context {
  */
 Job *job_adopt(Store *store, const struct job_kind *kind, JobRecord *record, int lock_fd,
 	       GError **error);
+
+/* Why the job has to stop now; nothing stops it after job_commit(). */
+enum watch_reason job_asked_to_stop(const JobContext *context);
 
 const struct job_task *job_task_at(const Job *job, unsigned int position);
 struct task_record *job_task_record(const Job *job, unsigned int position);

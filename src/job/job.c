@@ -120,6 +120,7 @@ void job_free(Job *job)
 		job->kind->free(job->data);
 	g_array_unref(job->tasks);
 	job_record_free(job->record);
+	g_clear_object(&job->committed);
 	autofd_clear(&job->lock_fd); /* the last of all: from here on others may take it over */
 	g_free(job);
 }
@@ -164,12 +165,44 @@ GCancellable *job_context_cancellable(const JobContext *context)
 	return context->cancellable;
 }
 
+enum watch_reason job_asked_to_stop(const JobContext *context)
+{
+	if (!context->watch || context->job->record->state == JOB_FINISHING)
+		return WATCH_NONE;
+	return watch_ask(context->watch, context->job->store);
+}
+
 bool job_context_check(const JobContext *context, GError **error)
 {
-	if (!context->watch || watch_ask(context->watch, context->job->store) == WATCH_NONE)
+	if (job_asked_to_stop(context) == WATCH_NONE)
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "stopped on request");
 	return false;
+}
+
+bool job_commit(JobContext *context, GError **error)
+{
+	JobRecord *record = context->job->record;
+	int64_t deadline = record->deadline;
+
+	if (record->state == JOB_RUNNING) {
+		record->state = JOB_FINISHING;
+		record->deadline = 0;
+		if (!journal_save(context->job->store, record, JOURNAL_NO_TASK, error)) {
+			record->state = JOB_RUNNING;
+			record->deadline = deadline;
+			return false;
+		}
+	}
+	if (!context->job->committed)
+		context->job->committed = g_cancellable_new();
+	context->cancellable = context->job->committed;
+	return true;
+}
+
+void job_give_up(JobContext *context)
+{
+	context->given_up = true;
 }
 
 int64_t job_context_deadline(const JobContext *context)
@@ -238,7 +271,7 @@ bool job_progress(const struct progress *now, void *p)
 	const struct job_runner *runner = context->runner;
 	bool on = !runner->progress || runner->progress(now, runner->userdata);
 
-	if (!context->watch)
+	if (!context->watch || context->job->record->state == JOB_FINISHING)
 		return true;
 	if (!on)
 		watch_stop(context->watch);

@@ -62,6 +62,16 @@ int64_t job_context_deadline(const JobContext *context);
 bool job_context_set_timeout(JobContext *context, uint64_t seconds, GError **error);
 
 /*
+ * The point of no return: what the job was for has happened, or cannot be taken back any more.
+ * From when this returns true on nothing is rolled back: no cancel, no deadline; a task that fails
+ * is tried again, here and by every recovery, until it has run.  Success if it was called before.
+ */
+bool job_commit(JobContext *context, GError **error);
+
+/* Another attempt at this task makes no sense, whatever code this one fails with. */
+void job_give_up(JobContext *context);
+
+/*
  * A durable note of this task: on the disk when it returns true.  Written anew it replaces the old
  * value; NULL takes it away.  `job show` prints notes: no secrets.
  */
@@ -117,6 +127,12 @@ struct job_kind {
 	 * recovery.  Notes can be read, with the task named.
 	 */
 	int (*resume)(JobContext *context, void *data, char **ret_reason, GError **error);
+	/*
+	 * NULL, or asked at recovery before all else of a job that was running: has it, or what it
+	 * began elsewhere, gone past its point of no return?  Then it calls job_commit().  False:
+	 * it could not be found out now, the job is left as it is for the next recovery.
+	 */
+	bool (*settle)(JobContext *context, void *data, GError **error);
 	void (*free)(void *data);
 };
 
@@ -151,7 +167,8 @@ Job *job_create(Store *store, const struct job_kind *kind, const struct job_spec
  * pause until it has failed spec.attempts times; errors that cannot get better (INVALID_INPUT,
  * USAGE, UNSUPPORTED, DAMAGED, DIFFERENT, EXISTS) are not tried again.  It fails with
  *   WHERRY_ERROR_ROLLED_BACK  nothing of ours is left; the message is why
- *   WHERRY_ERROR_LEFT_BEHIND  something is left: the message names it, job_recover() tries again
+ *   WHERRY_ERROR_LEFT_BEHIND  something is left, or still to be done after job_commit(): the
+ *                             message names it, job_recover() tries again
  *   WHERRY_ERROR_CANCELLED    as ROLLED_BACK, because runner->stop() or progress() said so
  *   anything else             the store failed; the journal says how far it is, job_recover() goes
  * on

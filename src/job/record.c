@@ -14,11 +14,9 @@
 	"ended, undo_started, undo_ended, error, undo_error"
 
 static const char *const job_states[] = {
-	[JOB_RUNNING] = "running",
-	[JOB_ROLLING_BACK] = "rolling back",
-	[JOB_DONE] = "done",
-	[JOB_ROLLED_BACK] = "rolled back",
-	[JOB_DEBT] = "not rolled back completely",
+	[JOB_RUNNING] = "running",           [JOB_FINISHING] = "finishing",
+	[JOB_ROLLING_BACK] = "rolling back", [JOB_DONE] = "done",
+	[JOB_ROLLED_BACK] = "rolled back",   [JOB_DEBT] = "not rolled back completely",
 };
 
 static const char *const task_states[] = {

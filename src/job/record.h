@@ -13,6 +13,7 @@
 
 enum job_state {
 	JOB_RUNNING,      /* its tasks run, or its process died while they did */
+	JOB_FINISHING,    /* past the point of no return: only forward from here on */
 	JOB_ROLLING_BACK, /* its tasks are being undone, or its process died while they were */
 	JOB_DONE,         /* the finished thing is there */
 	JOB_ROLLED_BACK,  /* nothing of ours is left */
@@ -29,7 +30,7 @@ enum task_state {
 	TASK_DEBT, /* could not be undone so far */
 };
 
-/* "running", "rolling back", "done", "rolled back", "not rolled back completely". */
+/* "running", "finishing", "rolling back", "done", "rolled back", "not rolled back completely". */
 const char *job_state_name(enum job_state state);
 /* "waiting", "running", "failed", "done", "being undone", "undone", "not undone". */
 const char *task_state_name(enum task_state state);

@@ -83,9 +83,26 @@ static bool save_done(Job *job, int position, GError **error)
 	return journal_save(job->store, job->record, position, error);
 }
 
-/* 1: may be tried again, 0: the job goes back, -1: the journal cannot be written. */
-static int save_failed(Job *job, int position, const GError *failure, GError **error)
+/* After job_commit() there is no way back: 1: may be tried again, -1: not now. */
+static int save_unfinished(Job *job, int position, const GError *failure, GError **error)
 {
+	const struct task_record *task = job_task_record(job, (unsigned int)position);
+
+	if (!journal_save(job->store, job->record, position, error))
+		return -1;
+	if (!job_error_is_final(failure) && task->failures < job->record->attempts)
+		return 1;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_LEFT_BEHIND,
+		    "%s is past the point of no return, but task '%s' failed %u times, at last: %s",
+		    job->record->title, task->name, task->failures, failure->message);
+	return -1;
+}
+
+/* 1: may be tried again, 0: the job goes back, -1: neither, and @error says why. */
+static int save_failed(const JobContext *context, const GError *failure, GError **error)
+{
+	Job *job = context->job;
+	int position = context->position;
 	struct task_record *task = job_task_record(job, (unsigned int)position);
 
 	task->state = TASK_FAILED;
@@ -93,7 +110,9 @@ static int save_failed(Job *job, int position, const GError *failure, GError **e
 	task->failures++;
 	g_free(task->error);
 	task->error = g_strdup(failure->message);
-	if (job_error_is_final(failure))
+	if (job->record->state == JOB_FINISHING)
+		return save_unfinished(job, position, failure, error);
+	if (job_error_is_final(failure) || context->given_up)
 		return turn_back(job, position,
 				 g_strdup_printf("task '%s': %s", task->name, failure->message),
 				 (enum wherry_error)failure->code, error);
@@ -119,12 +138,13 @@ static int try_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	if (!save_begin(job, context->position, error))
 		return -1;
 	context->attempt = record->attempts;
+	context->given_up = false;
 	job_tell(context->runner, "task '%s': attempt %u", task->name, record->attempts);
 	if (task->run(context, job->data, task->item, &failure))
 		return save_done(job, context->position, error) ? 1 : -1;
 	g_assert(failure);
 
-	*ret_stopped = watch_ask(context->watch, job->store);
+	*ret_stopped = job_asked_to_stop(context);
 	if (*ret_stopped != WATCH_NONE) {
 		record->state = TASK_FAILED;
 		record->ended = g_get_real_time();
@@ -132,7 +152,7 @@ static int try_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 		record->error = g_strdup(failure->message);
 		return turn_back_stopped(job, context->position, *ret_stopped, error);
 	}
-	r = save_failed(job, context->position, failure, error);
+	r = save_failed(context, failure, error);
 	if (r <= 0)
 		return r;
 	job_caution(context->runner, "task '%s' failed %u of %u times: %s", task->name,
@@ -147,7 +167,7 @@ static int run_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	int r;
 
 	do {
-		*ret_stopped = watch_ask(context->watch, context->job->store);
+		*ret_stopped = job_asked_to_stop(context);
 		if (*ret_stopped != WATCH_NONE)
 			return turn_back_stopped(context->job, context->position, *ret_stopped,
 						 error);
@@ -163,7 +183,13 @@ static int ask_resume(JobContext *context, GError **error)
 	g_autofree char *reason = NULL;
 	int r;
 
-	if (!job->adopted || watch_ask(context->watch, job->store) != WATCH_NONE)
+	if (!job->adopted)
+		return 1;
+	if (job->record->state == JOB_FINISHING)
+		return job_commit(context, error) ? 1 : -1; /* as it was */
+	if (job->kind->settle && !job->kind->settle(context, job->data, error))
+		return -1;
+	if (job->record->state == JOB_FINISHING || job_asked_to_stop(context) != WATCH_NONE)
 		return 1; /* the first task sees why it has to stop */
 	r = job->kind->resume(context, job->data, &reason, error);
 	g_assert(r != 0 || reason);
@@ -242,7 +268,7 @@ bool job_run(Job *job, const struct job_runner *runner, GError **error)
 	if (!runner)
 		runner = &nobody;
 	g_assert(job_record_is_open(job->record));
-	if (job->record->state == JOB_RUNNING)
+	if (job->record->state == JOB_RUNNING || job->record->state == JOB_FINISHING)
 		r = run_forward(job, runner, &stopped, error);
 	if (r == 0 && job_roll_back(job, runner, error)) {
 		set_failure(job, stopped == WATCH_USER, error);

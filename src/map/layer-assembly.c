@@ -9,6 +9,7 @@
 static const struct map_layer *const layers[] = {
 	&map_layer_md,
 	&map_layer_lvm,
+	&map_layer_btrfs,
 };
 
 #define N_LAYERS G_N_ELEMENTS(layers)

@@ -35,4 +35,6 @@ struct map_driver {
 extern const struct map_driver map_exfat;
 extern const struct map_driver map_ext;
 extern const struct map_driver map_fat;
+extern const struct map_driver map_ntfs;
 extern const struct map_driver map_swap;
+extern const struct map_driver map_xfs;

@@ -62,5 +62,6 @@ void layer_volume_free(void *volume);
 /* All of it is in use, and how is "carried whole: " and @why. */
 void layer_carry_whole(struct layer_member *member, const char *why);
 
+extern const struct map_layer map_layer_btrfs;
 extern const struct map_layer map_layer_lvm;
 extern const struct map_layer map_layer_md;

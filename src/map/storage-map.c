@@ -23,10 +23,7 @@
 #define SMALL_GAP_SIZE (UINT64_C(8) << 20)
 
 static const struct map_driver *const drivers[] = {
-	&map_exfat,
-	&map_ext,
-	&map_fat,
-	&map_swap,
+	&map_exfat, &map_ext, &map_fat, &map_ntfs, &map_swap, &map_xfs,
 };
 
 /* A volume and what is told of it. */

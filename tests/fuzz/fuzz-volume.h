@@ -24,10 +24,8 @@ static inline Blkdev *fuzz_disk(const uint8_t *data, size_t size)
 }
 
 /* What comes out is a map that fits the volume, or words why not. */
-static inline int fuzz_driver(const struct map_driver *driver, const char *content,
-			      const uint8_t *data, size_t size)
+static inline int fuzz_try(const struct map_driver *driver, const char *content, const Blkdev *disk)
 {
-	g_autoptr(Blkdev) disk = fuzz_disk(data, size);
 	g_autoptr(UsedMap) used = used_map_new(FUZZ_VOLUME_SIZE, 1000);
 	g_autoptr(Volume) volume = volume_new_disk(disk, used);
 	const struct map_options options = { false };
@@ -42,4 +40,12 @@ static inline int fuzz_driver(const struct map_driver *driver, const char *conte
 	g_free(found.how);
 	g_free(found.warning);
 	return 0;
+}
+
+static inline int fuzz_driver(const struct map_driver *driver, const char *content,
+			      const uint8_t *data, size_t size)
+{
+	g_autoptr(Blkdev) disk = fuzz_disk(data, size);
+
+	return fuzz_try(driver, content, disk);
 }

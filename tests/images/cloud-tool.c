@@ -12,6 +12,7 @@
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "cloud/cloud-migrate.h"
 #include "cloud/cloud.h"
 
 #include <errno.h>
@@ -339,6 +340,111 @@ static bool do_domain_undefine(Cloud *cloud, char **args, GCancellable *c, GErro
 	return cloud_domain_undefine(cloud, args[0], c, error);
 }
 
+static bool do_disks(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	g_autoptr(GPtrArray) list = cloud_domain_disks(cloud, args[0], c, error);
+
+	for (unsigned int i = 0; list && i < list->len; i++) {
+		const CloudDisk *it = g_ptr_array_index(list, i);
+
+		printf("%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%" PRIu64 "\t%" PRIu64 "\n", it->target,
+		       it->type, it->device, or_none(it->source), it->format, or_none(it->backing),
+		       it->readonly, it->shareable, it->capacity, it->allocation);
+	}
+	return list != NULL;
+}
+
+static bool do_standing(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	struct cloud_standing it;
+
+	if (!cloud_domain_standing(cloud, args[0], &it, c, error))
+		return false;
+	printf("%s\t%s%s%s%s\n", it.defined ? cloud_domain_state_name(it.state) : "none",
+	       it.persistent ? " persistent" : "", it.moved_away ? " moved-away" : "",
+	       it.moving ? " moving" : "", it.job ? " job" : "");
+	return true;
+}
+
+static bool do_progress(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	struct cloud_progress it;
+	bool ended = strcmp(args[1], "ended") == 0;
+
+	if (!(ended ? cloud_migration_result : cloud_migration_progress)(cloud, args[0], &it, c,
+									 error))
+		return false;
+	printf("%d\t%" PRIu64 "/%" PRIu64 "\t%" PRIu64 "/%" PRIu64 "\t%" PRIu64
+	       " ms\tdirty %" PRIu64 "\tdowntime %" PRIu64 "\n",
+	       (int)it.phase, it.disk_done, it.disk_total, it.memory_done, it.memory_total,
+	       it.elapsed_ms, it.dirty_rate, it.downtime_ms);
+	return true;
+}
+
+static bool do_dirty_rate(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	uint64_t rate;
+
+	if (!cloud_domain_dirty_rate(cloud, args[0], 1, &rate, c, error))
+		return false;
+	printf("%" PRIu64 "\n", rate);
+	return true;
+}
+
+static bool do_suspend(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	return cloud_domain_suspend(cloud, args[0], c, error);
+}
+
+static bool do_resume(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	return cloud_domain_resume(cloud, args[0], c, error);
+}
+
+static bool do_abort(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	return cloud_migration_abort(cloud, args[0], c, error);
+}
+
+static bool do_yank(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	return cloud_migration_yank(cloud, args[0], (const char *const *)args + 1, c, error);
+}
+
+static bool do_heal(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	g_autofree char *found = NULL;
+
+	if (!cloud_domain_heal(cloud, args[0], (const char *const *)args + 1, &found, c, error))
+		return false;
+	puts(or_none(found));
+	return true;
+}
+
+static bool do_migrate(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	struct cloud_move moves[8];
+	struct cloud_migration_request request = {
+		.uuid = args[0],
+		.to = args[1],
+		.address = args[2],
+		.moves = moves,
+		.bandwidth = g_ascii_strtoull(args[4], NULL, 10),
+		.paused = strcmp(args[3], "paused") == 0,
+		.auto_converge = true,
+	};
+	CloudMigration *migration;
+
+	for (char **it = args + 5; it[0] && it[1] && request.move_count < 8; it += 2)
+		moves[request.move_count++] = (struct cloud_move){ it[0], it[1] };
+	migration = cloud_migration_start(cloud, &request, error);
+	if (!migration)
+		return false;
+	while (!cloud_migration_wait(migration, 1000))
+		;
+	return cloud_migration_end(migration, error);
+}
+
 static const struct {
 	const char *name;
 	int args;
@@ -371,6 +477,16 @@ static const struct {
 	{ "domain-start", 1, do_domain_start },       /* UUID */
 	{ "domain-destroy", 1, do_domain_destroy },   /* UUID */
 	{ "domain-undefine", 1, do_domain_undefine }, /* UUID */
+	{ "disks", 1, do_disks },                     /* UUID; as the next */
+	{ "standing", 1, do_standing },
+	{ "suspend", 1, do_suspend },
+	{ "resume", 1, do_resume },
+	{ "dirty-rate", 1, do_dirty_rate },
+	{ "migration", 2, do_progress }, /* UUID now|ended */
+	{ "abort", 1, do_abort },
+	{ "yank", 2, do_yank },       /* UUID TARGET... */
+	{ "heal", 2, do_heal },       /* UUID TARGET... */
+	{ "migrate", 5, do_migrate }, /* UUID URI ADDRESS paused|fast BANDWIDTH [TARGET PATH]... */
 };
 
 static void *cancel_later(void *data)

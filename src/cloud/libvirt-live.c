@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VMs of a libvirt host as they run: their disks, where they stand, and small changes to them. */
+#include "cloud/libvirt-disks.h"
+#include "cloud/libvirt-error.h"
+#include "cloud/libvirt-handles.h"
+
+#include <libvirt/virterror.h>
+#include <string.h>
+
+/* ---- XML, disks ---- */
+
+static unsigned int flags_of(enum cloud_xml view)
+{
+	switch (view) {
+	case CLOUD_XML_LIVE:
+		return VIR_DOMAIN_XML_SECURE;
+	case CLOUD_XML_MIGRATABLE:
+		return VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE;
+	case CLOUD_XML_INACTIVE:
+		return VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_INACTIVE;
+	}
+	g_assert_not_reached();
+}
+
+static bool work_xml(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+	g_autofree char *xml = NULL;
+
+	if (domain)
+		xml = virDomainGetXMLDesc(domain, (unsigned int)request->number);
+	if (!xml) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	request->reason = g_strdup(xml);
+	return true;
+}
+
+char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
+			 GCancellable *cancellable, GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_xml, "reading the VM %s of '%s'", uuid,
+			cloud->uri);
+
+	request->uuid = g_strdup(uuid);
+	request->number = flags_of(view);
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return NULL;
+	return g_steal_pointer(&request->reason);
+}
+
+/*
+ * Sizes as QEMU has them while the VM runs.  Where there are none (an empty drive, a network disk
+ * of a VM that is off) they are not known.
+ */
+static void read_sizes(virDomainPtr domain, CloudDisk *disk)
+{
+	virDomainBlockInfo info;
+
+	if (!disk->source || virDomainGetBlockInfo(domain, disk->target, &info, 0) < 0)
+		return;
+	disk->capacity = info.capacity;
+	disk->allocation = info.allocation;
+}
+
+static bool work_disks(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+	g_autofree char *xml = domain ? virDomainGetXMLDesc(domain, 0) : NULL;
+	g_autoptr(GPtrArray) disks = NULL;
+
+	if (!xml) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	disks = libvirt_read_disks(xml, error);
+	for (unsigned int i = 0; disks && i < disks->len; i++)
+		read_sizes(domain, g_ptr_array_index(disks, i));
+	request->list = g_steal_pointer(&disks);
+	return request->list != NULL;
+}
+
+GPtrArray *libvirt_domain_disks(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+				GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_disks,
+			"reading the disks of the VM %s of '%s'", uuid, cloud->uri);
+
+	request->uuid = g_strdup(uuid);
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return NULL;
+	return g_steal_pointer(&request->list);
+}
+
+/* ---- Where it stands ---- */
+
+static void read_reason(int state, int reason, struct cloud_standing *standing)
+{
+	if (state == VIR_DOMAIN_SHUTOFF)
+		standing->moved_away = reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
+	if (state == VIR_DOMAIN_PAUSED)
+		standing->moving = reason == VIR_DOMAIN_PAUSED_MIGRATION ||
+				   reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
+				   reason == VIR_DOMAIN_PAUSED_STARTING_UP;
+}
+
+/* One that ended in between has no job. */
+static bool has_job(virDomainPtr domain)
+{
+	virDomainJobInfo info;
+
+	return virDomainGetJobInfo(domain, &info) == 0 && info.type != VIR_DOMAIN_JOB_NONE &&
+	       info.type != VIR_DOMAIN_JOB_COMPLETED && info.type != VIR_DOMAIN_JOB_FAILED;
+}
+
+static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
+{
+	int state, reason, persistent, autostart, saved, snapshots;
+
+	persistent = virDomainIsPersistent(domain);
+	saved = virDomainHasManagedSaveImage(domain, 0);
+	snapshots = virDomainSnapshotNum(domain, 0);
+	if (persistent < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
+		return false;
+	standing->defined = true;
+	standing->persistent = persistent > 0;
+	standing->state = libvirt_domain_state(state);
+	standing->managed_save = saved > 0;
+	standing->snapshots = snapshots > 0 ? (unsigned int)snapshots : 0;
+	standing->autostart = virDomainGetAutostart(domain, &autostart) == 0 && autostart;
+	standing->job = has_job(domain);
+	read_reason(state, reason, standing);
+	return true;
+}
+
+static bool work_standing(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	struct cloud_standing *standing = request->extra;
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+	bool ok = domain && read_standing(domain, standing);
+
+	/* One that goes away while it is read is gone. */
+	if (!ok && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+		*standing = (struct cloud_standing){ 0 };
+	else if (!ok)
+		libvirt_error(error, "%s", request->doing);
+	return ok || !standing->defined;
+}
+
+bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,
+			     GCancellable *cancellable, GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_standing,
+			"looking where the VM %s of '%s' is", uuid, cloud->uri);
+
+	request->uuid = g_strdup(uuid);
+	request->extra = g_new0(struct cloud_standing, 1);
+	request->free_extra = g_free;
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return false;
+	*ret = *(struct cloud_standing *)request->extra;
+	return true;
+}
+
+/* ---- How fast its memory changes ---- */
+
+enum { RATE_STEP_MS = 200, RATE_GRACE_MS = 5000 };
+
+/* A number of the one record, by its name; 0: it is not there. */
+static uint64_t find_number(const virDomainStatsRecord *record, const char *name)
+{
+	for (int i = 0; i < record->nparams; i++) {
+		const virTypedParameter *it = &record->params[i];
+
+		if (strcmp(it->field, name) != 0)
+			continue;
+		if (it->type == VIR_TYPED_PARAM_LLONG)
+			return it->value.l > 0 ? (uint64_t)it->value.l : 0;
+		if (it->type == VIR_TYPED_PARAM_INT)
+			return it->value.i > 0 ? (uint64_t)it->value.i : 0;
+		if (it->type == VIR_TYPED_PARAM_ULLONG)
+			return it->value.ul;
+	}
+	return 0;
+}
+
+/* 1: measured, in MiB a second; 0: not yet; -1: failed. */
+static int read_rate(virDomainPtr domain, uint64_t *ret_mib)
+{
+	virDomainPtr domains[] = { domain, NULL };
+	virDomainStatsRecordPtr *records = NULL;
+	int r = virDomainListGetStats(domains, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0);
+	int answer = -1;
+
+	if (r == 1) {
+		answer = find_number(records[0], "dirtyrate.calc_status") ==
+			 VIR_DOMAIN_DIRTYRATE_MEASURED;
+		*ret_mib = find_number(records[0], "dirtyrate.megabytes_per_second");
+	}
+	if (r >= 0)
+		virDomainStatsRecordListFree(records);
+	return answer;
+}
+
+static bool work_rate(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+	int64_t end = call_deadline((unsigned int)request->number * 1000 + RATE_GRACE_MS);
+	uint64_t mib = 0;
+	int r = -1;
+
+	if (domain && virDomainStartDirtyRateCalc(domain, (int)request->number, 0) == 0) {
+		do {
+			g_usleep(RATE_STEP_MS * 1000UL);
+			r = read_rate(domain, &mib);
+		} while (r == 0 && g_get_monotonic_time() < end);
+	}
+	if (r == 1) {
+		request->number = mib << 20;
+		return true;
+	}
+	if (r < 0)
+		libvirt_error(error, "%s", request->doing);
+	else
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "%s: no number came in time",
+			    request->doing);
+	return false;
+}
+
+bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
+			       GCancellable *cancellable, GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_rate,
+			"measuring how fast the VM %s of '%s' changes its memory", uuid,
+			cloud->uri);
+
+	request->uuid = g_strdup(uuid);
+	request->number = seconds;
+	request->once = true;
+	request->deadline += (int64_t)seconds * G_TIME_SPAN_SECOND;
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return false;
+	*ret = request->number;
+	return true;
+}
+
+/* ---- Small changes ---- */
+
+static bool is_paused(virDomainPtr domain)
+{
+	int state;
+
+	return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
+}
+
+static bool is_running(virDomainPtr domain)
+{
+	int state;
+
+	return virDomainGetState(domain, &state, NULL, 0) == 0 &&
+	       libvirt_domain_state(state) == CLOUD_DOMAIN_RUNNING;
+}
+
+static bool work_suspend(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+
+	if (!domain || (!is_paused(domain) && virDomainSuspend(domain) < 0)) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	return true;
+}
+
+static bool work_resume(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+
+	if (!domain || (!is_running(domain) && virDomainResume(domain) < 0)) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	return true;
+}
+
+static bool work_autostart(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+
+	if (!domain || virDomainSetAutostart(domain, request->flag) < 0) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	return true;
+}
+
+bool libvirt_domain_suspend(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			    GError **error)
+{
+	return libvirt_domain_change(cloud, work_suspend, "pausing", uuid, cancellable, error);
+}
+
+bool libvirt_domain_resume(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			   GError **error)
+{
+	return libvirt_domain_change(cloud, work_resume, "resuming", uuid, cancellable, error);
+}
+
+bool libvirt_domain_set_autostart(Cloud *cloud, const char *uuid, bool on,
+				  GCancellable *cancellable, GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_autostart,
+			"setting the autostart of the VM %s of '%s'", uuid, cloud->uri);
+
+	request->uuid = g_strdup(uuid);
+	request->flag = on;
+	return request_run(libvirt_cloud_of(cloud), &request, cancellable, error);
+}

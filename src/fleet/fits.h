@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether hosts can run a VM, asked of themselves: its CPU, machine type and devices, networks and
+ * bridges, its name.  And whether the VM can leave its host at all.  Inside of fleet/.
+ */
+#pragma once
+
+#include "fleet/choose.h"
+
+typedef struct fits Fits;
+
+/*
+ * Ask the VM's host what the VM needs, then each of @verdicts that is not out yet, side by side.  A
+ * target that does not answer is a reason, the VM's own host failing is an error.
+ */
+Fits *fits_ask(const struct fleet_request *request, const GPtrArray *verdicts,
+	       GCancellable *cancellable, GError **error);
+
+/* Add to @verdict what was found; a host that was not asked, and is not out, is out for that. */
+void fits_add_reasons(const Fits *fits, FleetVerdict *verdict);
+
+void fits_free(Fits *fits);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fits, fits_free)

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Each host is read in a thread of its own, with a connection of its own; the store is written by
+ * the caller's thread, one host in one transaction.
+ */
+#include "fleet/refresh.h"
+
+#include "cloud/cloud-migrate.h"
+#include "cloud/cloud-node.h"
+#include "fleet/host-row.h"
+#include "fleet/reservation.h"
+#include "fleet/vm-row.h"
+
+#include <string.h>
+
+/* Hosts that are read at a time; each is waited for, not worked on. */
+enum { THREADS_MAX = 64 };
+
+/* Between two looks at the CPU time, which give the load. */
+enum { LOOK_MS = 1000, LOOK_STEP_MS = 50 };
+
+/* The reading of one host: what goes into a thread and what comes out. */
+typedef struct reading {
+	FleetHost *host; /* as it is in the store; the facts are replaced */
+	GPtrArray *vms;  /* FleetVm */
+	struct cloud_limits limits;
+	GCancellable *cancellable;
+	GError *failure;
+} Reading;
+
+static void reading_free(Reading *reading)
+{
+	fleet_host_free(reading->host);
+	g_clear_pointer(&reading->vms, g_ptr_array_unref);
+	g_clear_error(&reading->failure);
+	g_free(reading);
+}
+
+void fleet_refreshed_free(FleetRefreshed *refreshed)
+{
+	if (!refreshed)
+		return;
+	g_free(refreshed->host);
+	g_clear_error(&refreshed->failure);
+	g_free(refreshed);
+}
+
+/* ---- In the thread of a host ---- */
+
+static void take_node(FleetHost *host, CloudNode *node)
+{
+	g_free(host->arch);
+	host->arch = g_steal_pointer(&node->arch);
+	g_free(host->cpu_model);
+	host->cpu_model = g_steal_pointer(&node->cpu_model);
+	host->cpus = node->cpus;
+	host->memory = node->memory;
+	host->memory_free = node->memory_free;
+	host->libvirt_version = node->libvirt_version;
+	host->qemu_version = node->qemu_version;
+	g_ptr_array_unref(host->machines);
+	host->machines = g_steal_pointer(&node->machines);
+	g_ptr_array_unref(host->bridges);
+	host->bridges = g_steal_pointer(&node->bridges);
+}
+
+static bool read_node(Reading *reading, Cloud *cloud, GError **error)
+{
+	g_autoptr(CloudNode) node = cloud_node(cloud, reading->cancellable, error);
+	FleetHost *host = reading->host;
+
+	if (!node)
+		return false;
+	take_node(host, node);
+	g_free(host->uuid);
+	host->uuid = g_strdup(cloud_host_uuid(cloud));
+	g_free(host->host_name);
+	host->host_name = g_strdup(cloud_host_name(cloud));
+	return true;
+}
+
+static bool read_networks(Reading *reading, Cloud *cloud, GError **error)
+{
+	g_autoptr(GPtrArray) theirs = cloud_networks(cloud, reading->cancellable, error);
+
+	if (!theirs)
+		return false;
+	g_ptr_array_set_size(reading->host->networks, 0);
+	for (unsigned int i = 0; i < theirs->len; i++) {
+		const CloudNetwork *network = theirs->pdata[i];
+		FleetNetwork *ours = g_new0(FleetNetwork, 1);
+
+		ours->name = g_strdup(network->name);
+		ours->bridge = g_strdup(network->bridge);
+		ours->active = network->active;
+		g_ptr_array_add(reading->host->networks, ours);
+	}
+	return true;
+}
+
+static bool read_pools(Reading *reading, Cloud *cloud, GError **error)
+{
+	g_autoptr(GPtrArray) theirs = cloud_pools(cloud, reading->cancellable, error);
+
+	if (!theirs)
+		return false;
+	g_ptr_array_set_size(reading->host->pools, 0);
+	for (unsigned int i = 0; i < theirs->len; i++) {
+		const CloudPool *pool = theirs->pdata[i];
+		FleetPool *ours = g_new0(FleetPool, 1);
+
+		ours->name = g_strdup(pool->name);
+		ours->uuid = g_strdup(pool->uuid);
+		ours->path = g_strdup(pool->path);
+		ours->active = pool->active;
+		ours->capacity = pool->capacity;
+		ours->available = pool->available;
+		g_ptr_array_add(reading->host->pools, ours);
+	}
+	return true;
+}
+
+/* A place that cannot be looked at is none for the choice; the host's other facts are still good.
+ */
+static bool read_places(Reading *reading, Cloud *cloud, GError **error)
+{
+	for (unsigned int i = 0; i < reading->host->places->len; i++) {
+		FleetPlace *place = reading->host->places->pdata[i];
+		g_autoptr(GError) cause = NULL;
+
+		g_clear_pointer(&place->problem, g_free);
+		if (cloud_space(cloud, place->path, &place->capacity, &place->available,
+				reading->cancellable, &cause))
+			continue;
+		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_CANCELLED)) {
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return false;
+		}
+		place->problem = g_strdup(cause->message);
+		place->capacity = place->available = 0;
+	}
+	return true;
+}
+
+/* CPU time that a VM had when it was looked at before; 0: it was not there. */
+static uint64_t cpu_before(const CloudUse *before, const char *uuid)
+{
+	for (unsigned int i = 0; i < before->vms->len; i++)
+		if (strcmp(((CloudVmUse *)before->vms->pdata[i])->uuid, uuid) == 0)
+			return ((CloudVmUse *)before->vms->pdata[i])->cpu_ns;
+	return 0;
+}
+
+/* CPUs that were at work on it between two looks. */
+static double busy_between(const CloudUse *before, const CloudUse *after, const CloudVmUse *vm)
+{
+	uint64_t from = cpu_before(before, vm->uuid);
+	double ns = (double)(after->when - before->when) * 1000;
+
+	if (ns <= 0 || from == 0 || vm->cpu_ns < from)
+		return 0;
+	return (double)(vm->cpu_ns - from) / ns;
+}
+
+static FleetVm *vm_of(const CloudVmUse *use, double busy)
+{
+	FleetVm *vm = fleet_vm_new();
+
+	vm->name = g_strdup(use->name);
+	vm->uuid = g_strdup(use->uuid);
+	vm->state = g_strdup(cloud_domain_state_name(use->state));
+	vm->memory = use->memory;
+	vm->vcpus = use->vcpus;
+	vm->busy = busy;
+	return vm;
+}
+
+static FleetDisk *disk_of(const CloudDisk *theirs)
+{
+	FleetDisk *disk = g_new0(FleetDisk, 1);
+
+	disk->target = g_strdup(theirs->target);
+	disk->type = g_strdup(theirs->type);
+	disk->device = g_strdup(theirs->device);
+	disk->source = g_strdup(theirs->source);
+	disk->format = g_strdup(theirs->format);
+	disk->read_only = theirs->readonly;
+	disk->shareable = theirs->shareable;
+	disk->capacity = theirs->capacity;
+	disk->allocation = theirs->allocation;
+	return disk;
+}
+
+/* A VM that has gone since it was listed is taken off. */
+static bool read_disks(Reading *reading, Cloud *cloud, GError **error)
+{
+	for (unsigned int i = reading->vms->len; i-- > 0;) {
+		FleetVm *vm = reading->vms->pdata[i];
+		g_autoptr(GError) cause = NULL;
+		g_autoptr(GPtrArray) theirs =
+		    cloud_domain_disks(cloud, vm->uuid, reading->cancellable, &cause);
+
+		for (unsigned int j = 0; theirs && j < theirs->len; j++)
+			g_ptr_array_add(vm->disks, disk_of(theirs->pdata[j]));
+		if (theirs)
+			continue;
+		if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return false;
+		}
+		g_ptr_array_remove_index(reading->vms, i);
+	}
+	return true;
+}
+
+static bool wait_until(int64_t when, GCancellable *cancellable, GError **error)
+{
+	while (g_get_monotonic_time() < when) {
+		if (g_cancellable_is_cancelled(cancellable)) {
+			g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
+					    "cancelled");
+			return false;
+		}
+		g_usleep(LOOK_STEP_MS * 1000);
+	}
+	return true;
+}
+
+/* The second look at CPU times, some time after the first. */
+static bool read_use(Reading *reading, Cloud *cloud, const CloudUse *before, GError **error)
+{
+	g_autoptr(CloudUse) after = NULL;
+	FleetHost *host = reading->host;
+
+	if (!wait_until(before->when + LOOK_MS * 1000, reading->cancellable, error))
+		return false;
+	after = cloud_use(cloud, reading->cancellable, error);
+	if (!after)
+		return false;
+	host->busy = after->cpu_ns > before->cpu_ns
+			 ? (double)(after->cpu_busy_ns - before->cpu_busy_ns) /
+			       (double)(after->cpu_ns - before->cpu_ns) * host->cpus
+			 : 0;
+	for (unsigned int i = 0; i < after->vms->len; i++)
+		g_ptr_array_add(reading->vms,
+				vm_of(after->vms->pdata[i],
+				      busy_between(before, after, after->vms->pdata[i])));
+	return true;
+}
+
+static void free_vm(void *vm)
+{
+	fleet_vm_free(vm);
+}
+
+static bool read_all(Reading *reading, GError **error)
+{
+	g_autoptr(Cloud) cloud =
+	    cloud_connect(reading->host->uri, &reading->limits, reading->cancellable, error);
+	g_autoptr(CloudUse) before = cloud ? cloud_use(cloud, reading->cancellable, error) : NULL;
+
+	if (!before)
+		return false;
+	reading->vms = g_ptr_array_new_with_free_func(free_vm);
+	return read_node(reading, cloud, error) && read_networks(reading, cloud, error) &&
+	       read_places(reading, cloud, error) && read_pools(reading, cloud, error) &&
+	       read_use(reading, cloud, before, error) && read_disks(reading, cloud, error);
+}
+
+static void run_reading(void *data, void *userdata)
+{
+	Reading *reading = data;
+
+	(void)read_all(reading, &reading->failure);
+	reading->host->read = g_get_real_time();
+}
+
+/* ---- In the caller's thread ---- */
+
+/* A VM that is on its way here belongs to its source until it has arrived. */
+static bool drop_arriving(Store *store, Reading *reading, GError **error)
+{
+	g_autoptr(GPtrArray) reservations = fleet_reservation_list(store, error);
+
+	if (!reservations)
+		return false;
+	for (unsigned int i = 0; i < reservations->len; i++) {
+		const FleetReservation *reservation = reservations->pdata[i];
+
+		for (unsigned int j = reading->vms->len; j-- > 0;)
+			if (reservation->target_id == reading->host->id &&
+			    strcmp(((FleetVm *)reading->vms->pdata[j])->uuid,
+				   reservation->vm_uuid) == 0)
+				g_ptr_array_remove_index(reading->vms, j);
+	}
+	return true;
+}
+
+static bool write_reading(Store *store, Reading *reading, GError **error)
+{
+	g_auto(Transaction) transaction = { 0 };
+	const FleetHost *host = reading->host;
+
+	if (reading->failure)
+		return host_row_write_failure(store, host->id, host->read,
+					      reading->failure->message, error);
+	return transaction_begin(&transaction, store, error) &&
+	       drop_arriving(store, reading, error) && host_row_write_facts(store, host, error) &&
+	       vm_row_write_all(store, host->id, host->read, reading->vms, error) &&
+	       transaction_commit(&transaction, error);
+}
+
+/* Take the hosts that are asked for out of the store. */
+static GPtrArray *find_hosts(Store *store, const char *const *names, GError **error)
+{
+	g_autoptr(GPtrArray) hosts = NULL;
+
+	if (!names)
+		return fleet_host_list(store, error);
+	hosts = g_ptr_array_new_with_free_func((GDestroyNotify)fleet_host_free);
+	for (; *names; names++) {
+		FleetHost *host = fleet_host_find(store, *names, error);
+
+		if (!host)
+			return NULL;
+		g_ptr_array_add(hosts, host);
+	}
+	return g_steal_pointer(&hosts);
+}
+
+/* Read them all, side by side; until the last has answered or was given up. */
+static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCancellable *cancellable,
+			       GError **error)
+{
+	g_autoptr(GPtrArray) readings =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)reading_free);
+	g_autoptr(GError) cause = NULL;
+	GThreadPool *threads = g_thread_pool_new(run_reading, NULL, THREADS_MAX, false, &cause);
+
+	while (threads && hosts->len > 0) {
+		Reading *reading = g_new0(Reading, 1);
+
+		reading->host = g_ptr_array_steal_index(hosts, 0);
+		reading->limits.call_ms = timeout_ms;
+		reading->limits.stall_ms = timeout_ms;
+		reading->cancellable = cancellable;
+		g_ptr_array_add(readings, reading);
+		/* It is queued where no thread can be started now. */
+		(void)g_thread_pool_push(threads, reading, NULL);
+	}
+	if (threads)
+		g_thread_pool_free(threads, false, true);
+	if (!cause)
+		return g_steal_pointer(&readings);
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot start threads: %s",
+		    cause->message);
+	return NULL;
+}
+
+GPtrArray *fleet_refresh(Store *store, const char *const *names, unsigned int timeout_ms,
+			 GCancellable *cancellable, GError **error)
+{
+	g_autoptr(GPtrArray) refreshed =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)fleet_refreshed_free);
+	g_autoptr(GPtrArray) hosts = find_hosts(store, names, error);
+	g_autoptr(GPtrArray) readings =
+	    hosts ? run_readings(hosts, timeout_ms, cancellable, error) : NULL;
+
+	for (unsigned int i = 0; readings && i < readings->len; i++) {
+		Reading *reading = readings->pdata[i];
+		FleetRefreshed *entry;
+
+		if (g_error_matches(reading->failure, WHERRY_ERROR, WHERRY_ERROR_CANCELLED)) {
+			g_propagate_error(error, g_steal_pointer(&reading->failure));
+			return NULL;
+		}
+		if (!write_reading(store, reading, error))
+			return NULL;
+		entry = g_new0(FleetRefreshed, 1);
+		entry->host = g_strdup(reading->host->name);
+		entry->failure = g_steal_pointer(&reading->failure);
+		g_ptr_array_add(refreshed, entry);
+	}
+	return readings ? g_steal_pointer(&refreshed) : NULL;
+}

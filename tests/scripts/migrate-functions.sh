@@ -1,0 +1,146 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Sourced by the scripts about moving VMs, after functions.sh: joined libvirt hosts (tests/lab/hosts)
+# and a VM on host 1 that writes numbered records to its disks (tests/vm/recorder.c).
+
+PATH=$PATH:/usr/sbin:/sbin
+workdir=$PWD # of functions.sh
+
+requires [ "$(id -u)" -eq 0 ]
+requires unshare --mount --uts --pid --net --fork true
+requires libvirtd --version
+requires virsh --version
+requires qemu-system-x86_64 --version
+requires qemu-img --version
+requires jq --version
+requires mmdebstrap --version
+requires busybox true
+requires cpio --version
+requires [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]
+
+hosts=$SOURCE_ROOT/tests/lab/hosts
+cache=$SOURCE_ROOT/build/demo
+labdir=$(mktemp -d /tmp/wherry-lab.XXXXXX) # short: sockets lie below it
+clean_up ()
+{
+    cd /
+    "$hosts" stop "$labdir" || true
+    rm -rf "$workdir" "$labdir"
+}
+trap clean_up EXIT
+state=$workdir/state/wherry.db
+
+# on I VIRSH-ARG...
+on ()
+{
+    local host=$1
+    shift
+    "$hosts" net "$labdir" virsh -q -c "qemu+tcp://10.77.0.$host/system" "$@"
+}
+
+# cloud I VERB [ARG...]: src/cloud on host I.
+cloud ()
+{
+    local host=$1
+    shift
+    "$hosts" net "$labdir" "$CLOUD_TOOL" "qemu+tcp://10.77.0.$host/system" "$@"
+}
+
+# wherry VERB ARG...
+wherry ()
+{
+    "$hosts" net "$labdir" "$PROGRAM" "$1" --state "$state" "${@:2}"
+}
+
+# images I: host I's /var/lib/libvirt/images, as seen here.
+images ()
+{
+    echo "$labdir/$1/host/lib/images"
+}
+
+# wait_for SECONDS CMD [ARG...]: until it works.
+wait_for ()
+{
+    local n=$(($1 * 10))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        [ $((n -= 1)) -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+find_archive ()
+{
+    find "$cache" -maxdepth 1 -name 'debian-*.tar' 2>/dev/null | sort | tail -n 1
+}
+
+# make_guest: system/vmlinuz and system/initrd, once for all scripts.
+make_guest ()
+{
+    if [ -z "$(find_archive)" ]; then
+        "$SOURCE_ROOT/tests/vm/make-debian" --cache "$cache" --size 2048 --deleted 0 debian
+        rm debian*
+    fi
+    "$SOURCE_ROOT/tests/vm/make-initramfs" --archive "$(find_archive)" \
+        --init "$SOURCE_ROOT/tests/vm/recorder-init" --program "$RECORDER" \
+        --module virtio_pci --module virtio_blk system
+}
+
+# start_hosts N: they find each other, and have no VM.
+start_hosts ()
+{
+    "$hosts" start "$labdir" "$1" > /dev/null
+}
+
+# domain NAME UUID FIRMWARE KERNEL-ARGS [DISK-FORMAT...]: its XML.
+domain ()
+{
+    local name=$1 uuid=$2 firmware=$3 arguments=$4 letters=abcdef i=0 format
+    shift 4
+    cat <<-XML
+	<domain type="qemu"><name>$name</name><uuid>$uuid</uuid>
+	<memory unit="MiB">192</memory><vcpu>1</vcpu>
+	<os$([ "$firmware" = bios ] || echo " firmware='efi'")><type machine="pc-q35-7.2">hvm</type>
+	$([ "$firmware" = bios ] ||
+        echo '<firmware><feature enabled="no" name="secure-boot"/></firmware>')
+	<kernel>$workdir/system/vmlinuz</kernel><initrd>$workdir/system/initrd</initrd>
+	<cmdline>console=ttyS0 loglevel=4 panic=-1 $arguments</cmdline></os>
+	<features><acpi/></features><cpu mode="custom" match="exact"><model>qemu64</model></cpu>
+	<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+	<serial type="file"><source path="/var/log/libvirt/$name.console" append="on"/></serial>
+	<memballoon model="none"/>
+	XML
+    for format in "$@"; do
+        echo "<disk type='file' device='disk'><driver name='qemu' type='$format' discard='unmap'/>
+        <source file='/var/lib/libvirt/images/$name-vd${letters:$i:1}.$format'/>
+        <target dev='vd${letters:$i:1}' bus='virtio'/></disk>"
+        i=$((i + 1))
+    done
+    echo "</devices></domain>"
+}
+
+uuid=5a1d1c3e-0000-4000-8000-0000000000aa
+
+# start_vm I FIRMWARE KERNEL-ARGS [DISK-SIZE]: "vm" with a qcow2 and a raw disk on host I, until it
+# has written something.
+start_vm ()
+{
+    local at=$1 dir
+    dir=$(images "$at")
+    mkdir -p "$dir"
+    rm -f "$labdir"/*/host/log/vm.console
+    qemu-img create -q -f qcow2 "$dir/vm-vda.qcow2" "${4:-256M}"
+    qemu-img create -q -f raw "$dir/vm-vdb.raw" "${4:-256M}"
+    domain vm $uuid "$2" "$3" qcow2 raw > vm.xml
+    on "$at" define vm.xml > /dev/null
+    on "$at" start vm > /dev/null
+    wait_for 90 grep -q '^N 20' "$labdir/$at/host/log/vm.console" ||
+        fail "the VM does not write: $(tail -n 5 "$labdir/$at/host/log/vm.console")"
+}
+
+# said I: the numbers that the VM has said on host I.
+said ()
+{
+    tr -d '\r' < "$labdir/$1/host/log/vm.console" | sed -n 's/^N \([0-9]*\)$/\1/p'
+}

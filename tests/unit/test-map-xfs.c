@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * XFS volumes that are right but for one thing, from the seeds of the fuzzer, and logs made here,
+ * whose head is anywhere.  That real ones are mapped as their own tools count them is shown by the
+ * round trips.
+ */
+#include "disk.h"
+
+#include "../fuzz/fuzz-xfs.h"
+#include "map/xfs-log.h"
+
+#include <inttypes.h>
+
+/* A change, and the words with which it is refused; NULL: it is mapped all the same. */
+struct change {
+	uint64_t at;
+	const char *bytes;
+	size_t len;
+	const char *words;
+};
+
+/* @mend: with right checksums. */
+static Blkdev *open_seed(const char *name, const struct change *change, bool mend)
+{
+	g_autofree char *path =
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-xfs", name, NULL);
+	Blkdev *disk = disk_new(FUZZ_VOLUME_SIZE, 0);
+	g_autofree char *data = NULL;
+	size_t size;
+
+	assert_true(g_file_get_contents(path, &data, &size, NULL));
+	xfs_lay_out(disk->fd, (const uint8_t *)data, size);
+	if (change)
+		disk_write(disk, change->at, change->bytes, change->len);
+	if (mend)
+		xfs_mend(disk->fd, (const uint8_t *)data, size);
+	return disk;
+}
+
+/* How many bytes are in use, or -1 with @error. */
+static int64_t map(const Blkdev *disk, GError **error)
+{
+	g_autoptr(UsedMap) used = used_map_new(disk->size, 1000);
+	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	struct map_found found = { NULL };
+
+	if (!map_xfs.map(volume, "xfs", NULL, &found, error))
+		return -1;
+	assert_string_equal(found.how, "XFS, clean");
+	g_free(found.how);
+	return (int64_t)used_map_count(used, 0, disk->size);
+}
+
+static void check(const char *seed, const struct change *changes, size_t n, bool mend)
+{
+	for (size_t i = 0; i < n; i++) {
+		g_autoptr(Blkdev) disk = open_seed(seed, &changes[i], mend);
+		g_autoptr(GError) error = NULL;
+		int64_t used = map(disk, &error);
+
+		if (!changes[i].words)
+			assert_ok(used > 0, error);
+		else if (used >= 0 || !strstr(error->message, changes[i].words))
+			fail_msg("change %zu: not '%s': %s", i, changes[i].words,
+				 error ? error->message : "mapped");
+	}
+}
+
+/* What xfs_db calls free is not in use; all else is, also what is behind the filesystem. */
+static void test_valid(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t free, block_size; /* by xfs_db, of each group */
+	} seeds[] = {
+		{ "valid-v4-512", 40917 + 36143, 512 },
+		{ "valid-v4-log1", 4767 + 3747 + 4770, 4096 },
+		{ "valid-v5-4k-sectors", 5099 + 3886, 4096 },
+		{ "valid-v5-log-unit", 5102 + 3694, 4096 },
+		{ "valid-v5-two-levels", 18101 + 13055, 1024 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
+		g_autoptr(Blkdev) disk = open_seed(seeds[i].name, NULL, false);
+		g_autoptr(GError) error = NULL;
+		int64_t used = map(disk, &error);
+
+		print_message("%s: %" PRId64 " bytes in use\n", seeds[i].name, used);
+		assert_ok(used > 0, error);
+		assert_int_equal(used, FUZZ_VOLUME_SIZE - seeds[i].free * seeds[i].block_size);
+	}
+}
+
+static void test_super(void **state)
+{
+	static const struct change v4[] = {
+		{ 0, "Y", 1, "XFS of version 4 (magic number 0x59465342)" },
+		{ 101, "\xa6", 1, "XFS of version 6" },
+		{ 101, "\xa3", 1, "XFS of version 3" },
+		{ 4, "\0\0\4\0", 4, "81920 blocks of 1024 bytes" },
+		{ 8, "\0\0\0\0\0\2", 6, "on a volume of 67108864 bytes" }, /* more blocks */
+		{ 8, "\xff", 1, "on a volume of 67108864 bytes" },
+		{ 84, "\0\0\0\0", 4, "2 groups of 0" },
+		{ 84, "\0\2", 2, "groups of 172032" },
+		{ 91, "\3", 1, "3 groups of 40960" },
+		{ 91, "\1", 1, "1 groups of 40960" },
+		{ 102, "\4", 1, "sectors of 1024" },
+		{ 124, "\x20", 1, "groups of 40960" },
+		{ 124, "\x0f", 1, "groups of 40960" },
+		{ 100, "\xb6", 1, "version features 0x200" },
+		{ 200, "\1", 1, "version 2 features 0x1000000" },
+		{ 200, "\0\0\2\x8b", 4, "version 2 features 0x1 " },
+		{ 200, "\0\0\3\x9a", 4, NULL },
+		{ 23, "\1", 1, "a real-time volume" },
+		{ 31, "\1", 1, "a real-time volume" },
+		{ 48, "\0\0\0\0\0\0\0\0", 8, "an external log" },
+		{ 126, "\1", 1, "not done" },
+		{ 53, "\2", 1, "of group 2, of which there are 2" },
+		{ 55, "\0", 1, "at block 0 of group 1" },
+		{ 96, "\0\0\0\0", 4, "a log of 0 blocks" },
+		{ 96, "\0\1", 2, "a log of 70342 blocks" },
+		{ 136, "\xff\xff\xff\xff", 4, NULL }, /* counters */
+		{ 40960 * 512, "Y", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 8, "\1", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 88, "\1", 1, "whose superblock in group 1 says" },
+	};
+	static const struct change v5[] = {
+		{ 208, "\0\0\0\1", 4, "compatible features 0x1 " },
+		{ 212, "\0\0\0\x1f", 4, "read-only compatible features 0x10 " },
+		{ 216, "\0\0\1\x0b", 4, "incompatible features 0x100 " },
+		{ 216, "\x80", 1, "incompatible features 0x80000000 " },
+		{ 216, "\0\0\0\x1b", 4, "needs xfs_repair" },
+		{ 216, "\0\0\0\xef", 4, "of group 0" }, /* another UUID, which nothing here has */
+		{ 216, "\0\0\0\xeb", 4, NULL },
+		{ 220, "\0\0\0\1", 4, NULL },
+		{ 220, "\0\0\0\2", 4, "log features 0x2 " },
+	};
+	static const struct change sums[] = {
+		{ 136, "\xff", 1, "superblock in group 0 has a wrong checksum" },
+		{ 18432 * 1024 + 136, "\xff", 1, "superblock in group 1 has a wrong checksum" },
+	};
+
+	check("valid-v4-512", v4, G_N_ELEMENTS(v4), false);
+	check("valid-v5-two-levels", v5, G_N_ELEMENTS(v5), true);
+	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
+}
+
+/* The header is sector 1, the free list sector 3: entries 1 to 4 are 7 to 10. */
+static void test_header(void **state)
+{
+	static const struct change v4[] = {
+		{ 512, "Y", 1, "header of group 0 (0x59414746" },
+		{ 512 + 7, "\2", 1, "version 2)" },
+		{ 512 + 11, "\1", 1, "is of group 1" },
+		{ 512 + 15, "\1", 1, "with 40961 blocks" },
+		{ 40961 * 512 + 11, "\0", 1, "header of group 1" },
+		{ 512 + 43, "\0", 1, "free list of group 0, entries 0 to 4 of 128, has 4" },
+		{ 512 + 47, "\5", 1, "entries 1 to 5 of 128, has 4" },
+		{ 512 + 47, "\x80", 1, "entries 1 to 128 of 128" },
+		{ 512 + 51, "\3", 1, "has 3 by its header" },
+		{ 512 + 51, "\0", 1, "has 0 by its header" },
+		{ 512 + 55, "\xd6", 1, "40918 free blocks in group 0 by its header" },
+		{ 512 + 59, "\xd1", 1, "(at most 40913 in a row)" },
+		{ 512 + 63, "\1", 1, NULL }, /* the blocks of the B+trees are not counted by all */
+		{ 1536 + 7, "\x0b", 1, "own structures, or the log, in its free space" },
+		{ 1536 + 4, "\xff", 1, "own structures, or the log, in its free space" },
+		{ 1536 + 7, "\3", 1, "own structures, or the log, in its free space" },
+		{ 1536 + 3, "\0", 1, NULL }, /* not in the list */
+	};
+	static const struct change v5[] = {
+		{ 512 + 64, "\0", 1, "header of group 0" },
+		{ 1536, "Y", 1, "free list of group 0" },
+		{ 1536 + 7, "\1", 1, "free list of group 0" },
+		{ 1536 + 8, "\0", 1, "free list of group 0" },
+	};
+	static const struct change sums[] = {
+		{ 512 + 100, "\1", 1, "header of group 0" },
+		{ 1536 + 500, "\1", 1, "free list of group 0" },
+	};
+
+	check("valid-v4-512", v4, G_N_ELEMENTS(v4), false);
+	check("valid-v5-two-levels", v5, G_N_ELEMENTS(v5), true);
+	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
+}
+
+/* By block: block 4, records 11 + 5 and 48 + 40912; by length: block 5. */
+static void test_records(void **state)
+{
+	static const struct change v4[] = {
+		{ 512 + 19, "\x05", 1, "by block in group 0 of which block 5 is not one" },
+		{ 512 + 19, "\3", 1, "of which block 3 lies outside of the group" },
+		{ 512 + 19, "\1", 1, "of which block 1 lies outside of the group" },
+		{ 512 + 16, "\1", 1, "lies outside of the group" },
+		{ 512 + 31, "\0", 1, "none or too many levels" },
+		{ 512 + 31, "\x0a", 1, "none or too many levels" },
+		{ 512 + 31, "\2", 1, "is on another level" },
+		{ 4 * 512, "Y", 1, "block 4 is not one" },
+		{ 4 * 512 + 5, "\1", 1, "block 4 is on another level" },
+		{ 4 * 512 + 7, "\x40", 1, "block 4 has too many entries" },
+		{ 4 * 512 + 7, "\1", 1, "5 in 1 by block, 40917 in 2 by length" },
+		{ 4 * 512 + 8, "\0", 1, "block 4 has other neighbours" },
+		{ 4 * 512 + 12, "\0", 1, "has a neighbour without a parent" },
+		{ 4 * 512 + 16, "\1", 1, "block 4 has a record outside" },
+		{ 4 * 512 + 28, "\1", 1, "block 4 has a record outside" },
+		{ 4 * 512 + 23, "\0", 1, "block 4 has a record outside" },
+		{ 4 * 512 + 23, "\x26", 1, "block 4 has records out of order" },
+		{ 4 * 512 + 19, "\x0c", 1, "40917 in 2 by block, 40917 in 2 by length" },
+		{ 4 * 512 + 23, "\6", 1, "40918 in 2 by block" },
+		{ 5 * 512, "ABTB", 4, "by length in group 0 of which block 5 is not one" },
+		{ 5 * 512 + 19, "\x0c", 1, "40917 in 2 by block, 40917 in 2 by length" },
+		{ 5 * 512 + 28, "\0\0\0\4", 4, "block 5 has records out of order" },
+	};
+
+	check("valid-v4-512", v4, G_N_ELEMENTS(v4), false);
+}
+
+/* Leaves 13, 68 of the group below node 14, by block; the leaves of 1 KiB are full with 121. */
+static void test_levels(void **state)
+{
+	static const struct change v5[] = {
+		{ 14 * 1024 + 7, "\2", 1, "of which block 13 has a neighbour without a parent" },
+		{ 14 * 1024 + 7, "\0", 1, "block 14 has too many entries, or none" },
+		{ 14 * 1024 + 7, "\x51", 1, "block 14 has too many entries, or none" },
+		{ 14 * 1024 + 16, "\1", 1, "block 14 belongs elsewhere" },
+		{ 14 * 1024 + 32, "\1", 1, "block 14 belongs elsewhere" },
+		{ 14 * 1024 + 51, "\1", 1, "block 14 belongs elsewhere" },
+		{ 14 * 1024 + 59, "\1", 1, "block 14 has another key than its child" },
+		{ 14 * 1024 + 56 + 80 * 8 + 3, "\x0d", 1, "block 13 has other neighbours" },
+		{ 14 * 1024 + 56 + 80 * 8 + 7, "\2", 1, "block 2 has other neighbours" },
+		{ 13 * 1024 + 7, "\0", 1, "block 13 has too many entries, or none" },
+		{ 13 * 1024 + 11, "\3", 1, "block 13 has other neighbours" },
+		{ 13 * 1024 + 59, "\1", 1, "another key than its child" },
+	};
+	static const struct change sums[] = {
+		{ 13 * 1024 + 1000, "\1", 1, "block 13 has a wrong checksum" },
+	};
+
+	check("valid-v5-two-levels", v5, G_N_ELEMENTS(v5), true);
+	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
+}
+
+/* --- the log --- */
+
+#define LOG_BLOCKS 40000u /* basic blocks; more than are looked at one by one */
+#define LOG_START  UINT64_C(65536)
+
+static const struct xfs_super log_super = {
+	.version = 5,
+	.block_size = 4096,
+	.blocks = 8192,
+	.ag_blocks = 8192,
+	.ag_count = 1,
+	.log_block = LOG_START / 4096,
+	.log_blocks = LOG_BLOCKS / 8,
+	.log_v2 = true,
+	.uuid = "0123456789abcde",
+};
+
+/* The record that ends at @head, in a log in which it is the last. */
+struct record {
+	uint32_t head, cycle;
+	uint32_t length;  /* bytes */
+	uint32_t size;    /* h_size */
+	uint32_t version; /* h_version */
+	uint32_t operations;
+	uint8_t flags;
+	bool other_uuid, lsn_wrong;
+	enum { CRC_RIGHT, CRC_SHORT, CRC_NONE, CRC_WRONG } crc;
+	const char *words; /* NULL: clean */
+};
+
+static void put_word(Blkdev *disk, uint32_t block, uint32_t offset, uint32_t value)
+{
+	be32 word = be32_make(value);
+
+	disk_write(disk, LOG_START + block % LOG_BLOCKS * UINT64_C(512) + offset, &word,
+		   sizeof(word));
+}
+
+static uint32_t cycle_at(const struct record *record, uint32_t block)
+{
+	return block % LOG_BLOCKS < record->head || record->head == 0 ? record->cycle
+								      : record->cycle - 1;
+}
+
+static uint32_t checksum(uint8_t *data, uint32_t n_headers, uint32_t length, size_t header)
+{
+	uint32_t crc = ext2fs_crc32c_le(~0u, data, header);
+
+	for (uint32_t i = 1; i < MIN(n_headers, (length + 32767) / 32768); i++)
+		crc = ext2fs_crc32c_le(crc, data + i * 512, 260);
+	return ~ext2fs_crc32c_le(crc, data + n_headers * 512, length);
+}
+
+static void put_record(Blkdev *disk, const struct record *record)
+{
+	uint32_t n_headers = record->size > 32768 ? (record->size + 32767) / 32768 : 1;
+	uint32_t n = n_headers + (record->length + 511) / 512;
+	uint32_t start = (record->head + LOG_BLOCKS - n) % LOG_BLOCKS;
+	g_autofree uint8_t *data = g_malloc0(n * 512);
+	struct xfs_disk_log_record *head = (void *)data;
+	struct xfs_disk_log_operation *operation = (void *)(data + n_headers * 512);
+
+	for (uint32_t i = 0; i < n; i++)
+		*(be32 *)(data + i * 512) = be32_make(cycle_at(record, start + i));
+	head->magic = be32_make(XFS_MAGIC_RECORD);
+	head->cycle = be32_make(cycle_at(record, start));
+	head->version = be32_make(record->version);
+	head->length = be32_make(record->length);
+	head->lsn =
+	    be64_make((uint64_t)cycle_at(record, start) << 32 | (start + record->lsn_wrong));
+	head->operations = be32_make(record->operations);
+	head->size = be32_make(record->size);
+	memcpy(head->uuid, log_super.uuid, XFS_UUID_SIZE);
+	head->uuid[0] ^= record->other_uuid;
+	operation->flags = record->flags;
+	if (record->crc != CRC_NONE)
+		head->crc = le32_make(checksum(data, n_headers, record->length,
+					       record->crc == CRC_SHORT ? 324 : 328) ^
+				      (record->crc == CRC_WRONG));
+	for (uint32_t i = 0; i < n; i++)
+		disk_write(disk, LOG_START + (start + i) % LOG_BLOCKS * UINT64_C(512),
+			   data + i * 512, 512);
+}
+
+static Blkdev *new_log(const struct record *record)
+{
+	Blkdev *disk = disk_new(LOG_START + LOG_BLOCKS * UINT64_C(512), 0);
+
+	for (uint32_t i = 0; i < LOG_BLOCKS; i++)
+		put_word(disk, i, 0, cycle_at(record, i));
+	put_record(disk, record);
+	return disk;
+}
+
+static void check_log(const Blkdev *disk, const char *words)
+{
+	g_autoptr(UsedMap) used = used_map_new(disk->size, 1000);
+	g_autoptr(Volume) volume = volume_new_disk(disk, used);
+	g_autoptr(GError) error = NULL;
+	bool ok = xfs_log_check_clean(volume, &log_super, &error);
+
+	if (words) {
+		assert_false(ok);
+		assert_error(&error, WHERRY_ERROR_DIRTY, words);
+	} else {
+		assert_ok(ok, error);
+	}
+}
+
+#define UNMOUNT 2, 1, XFS_LOG_UNMOUNT
+
+static void test_log_records(void **state)
+{
+	static const struct record records[] = {
+		{ 2, 1, 512, 32768, UNMOUNT, .crc = CRC_NONE },
+		{ 2, 1, 512, 32768, UNMOUNT },
+		{ 2, 1, 512, 32768, UNMOUNT, .crc = CRC_SHORT },
+		{ 2, 1, 512, 32768, UNMOUNT, .crc = CRC_WRONG, .words = "wrong checksum" },
+		{ 3000, 7, 512, 32768, UNMOUNT },
+		{ 30000, 7, 512, 32768, UNMOUNT },
+		{ LOG_BLOCKS - 1, 7, 512, 32768, UNMOUNT },
+		{ 0, 7, 512, 32768, UNMOUNT },
+		{ 1, 7, 512, 32768, UNMOUNT }, /* its header is the last of the ring */
+		{ 300, 7, 512, 262144, UNMOUNT },
+		{ 300, 7, 262144 - 512, 262144, UNMOUNT },
+		{ 300, 7, 260 * 512, 262144, UNMOUNT }, /* over the end of the ring */
+		{ 30000, 7, 32768, 32768, UNMOUNT },
+		{ 30000, 7, 600, 32768, UNMOUNT },
+		{ 30000, 7, 512, 262144, 1, 1, XFS_LOG_UNMOUNT, .words = "not whole" },
+		{ 30000, 7, 512, 32768, 1, 1, XFS_LOG_UNMOUNT },
+		{ 30000, 7, 512, 32768, 2, 2, XFS_LOG_UNMOUNT, .words = "not unmounted" },
+		{ 30000, 7, 512, 32768, 2, 1, 0x2, .words = "not unmounted" },
+		{ 30000, 7, 512, 32768, UNMOUNT, .other_uuid = true, .words = "another file" },
+		{ 30000, 7, 512, 32768, UNMOUNT, .lsn_wrong = true, .words = "not whole" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(records); i++) {
+		g_autoptr(Blkdev) disk = new_log(&records[i]);
+
+		print_message("record %zu\n", i);
+		check_log(disk, records[i].words);
+	}
+}
+
+/* Another word than is due, around the head and far from it. */
+static void test_log_order(void **state)
+{
+	static const struct {
+		uint32_t head, block, cycle;
+		const char *words;
+	} cases[] = {
+		{ 20000, 20000, 6, NULL },
+		{ 20000, 20001, 7, "not written in order (its head is block 20000" },
+		{ 20000, 24000, 7, "not written in order" },
+		{ 20000, 20001, 5, "not written in order" },
+		{ 20000, 19000, 6, "not written in order" },
+		{ 20000, 13000, 8, "not written in order" },
+		{ 20000, 20000, 7, "its last record is not whole" },
+		{ 0, 39000, 6, "not written in order" },
+		{ 0, 8000, 6, "not written in order" },
+		{ 100, 39000, 7, "not written in order" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct record record = { cases[i].head, 7, 512, 32768, UNMOUNT };
+		g_autoptr(Blkdev) disk = new_log(&record);
+
+		print_message("case %zu\n", i);
+		put_word(disk, cases[i].block, 0, cases[i].cycle);
+		check_log(disk, cases[i].words);
+	}
+}
+
+static void test_log_empty(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(LOG_START + LOG_BLOCKS * UINT64_C(512), 0);
+
+	check_log(disk, "there is no record in it");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_valid),     cmocka_unit_test(test_super),
+		cmocka_unit_test(test_header),    cmocka_unit_test(test_records),
+		cmocka_unit_test(test_levels),    cmocka_unit_test(test_log_records),
+		cmocka_unit_test(test_log_order), cmocka_unit_test(test_log_empty),
+	};
+
+	return cmocka_run_group_tests_name("map-xfs", tests, NULL, NULL);
+}
