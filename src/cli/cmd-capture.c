@@ -202,13 +202,15 @@ static bool run_capture(int argc, char **argv, GError **error)
 	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
-	int dedupe = 0, resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
+	int dedupe = 0, no_dedupe = 0, resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
 		option_path("to", &target, "a directory on the medium; needed", "DIR"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
-		option_flag("dedupe", 0, &dedupe, "store equal compressed clusters once"),
+		option_flag("dedupe", 0, &dedupe,
+			    "store equal compressed clusters once; the default"),
+		option_flag("no-dedupe", 0, &no_dedupe, "store each cluster for itself"),
 		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
 		option_flag("allow-bad-sectors", 0, &allow_bad,
 			    "carry what can be read; the rest is zero, and listed"),
@@ -242,8 +244,13 @@ static bool run_capture(int argc, char **argv, GError **error)
 			    "--compress");
 		return false;
 	}
+	if (dedupe && no_dedupe) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+			    "--dedupe and --no-dedupe contradict each other: leave out one");
+		return false;
+	}
 	options.target = target;
-	options.dedupe = dedupe;
+	options.dedupe = !no_dedupe;
 	options.resume = resume;
 	options.allow_bad = allow_bad;
 	options.map.keep_pagefile = keep_pagefile;
