@@ -8,6 +8,7 @@
 
 #include <libvirt/libvirt.h>
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virInterface, virInterfaceFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virNetwork, virNetworkFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
@@ -31,6 +32,13 @@ CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellab
 /* libvirt-node.c */
 CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error);
 CloudUse *libvirt_use(Cloud *cloud, GCancellable *cancellable, GError **error);
+
+/* libvirt-fit.c */
+CloudNeeds *libvirt_needs(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			  GError **error);
+GPtrArray *libvirt_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *cancellable,
+			 GError **error);
+GPtrArray *libvirt_arriving(Cloud *cloud, GCancellable *cancellable, GError **error);
 
 /* libvirt-pool.c */
 GPtrArray *libvirt_pools(Cloud *cloud, GCancellable *cancellable, GError **error);
@@ -102,6 +110,8 @@ bool libvirt_migration_progress(Cloud *cloud, const char *uuid, bool ended,
 				GError **error);
 bool libvirt_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
 			    GCancellable *cancellable, GError **error);
+bool libvirt_migration_set_bandwidth(Cloud *cloud, const char *uuid, uint64_t bandwidth,
+				     GCancellable *cancellable, GError **error);
 bool libvirt_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 				GError **error);
 bool libvirt_migration_abort(Cloud *cloud, const char *uuid, GCancellable *cancellable,

@@ -2,7 +2,7 @@
 /*
  * The references to host clusters, counted from the tables of an image.
  *
- * A file is counted in passes of 512 GiB, so that the counts fit into memory (32 MiB); every pass
+ * A file is counted in passes of 512 GiB, so that the counts fit into memory (17 MiB); every pass
  * walks all tables.  Whatever is no compressed cluster has its host cluster for itself: QEMU would
  * let two guest clusters share a plain one, but nothing writes that without snapshots.
  */
