@@ -165,12 +165,17 @@ rm -r killed
 echo "$inside of $rounds kills were inside"
 [ $((inside * 10)) -ge $((rounds * 8)) ] || fail "only $inside of $rounds kills were inside"
 
-# on_medium CMD...: with medium.img mounted at ./medium; nothing is written back by itself.
+# on_medium CMD...: with medium.img mounted at ./medium; nothing is written back by itself.  It is a
+# new file each time: a loop device that is still held by somebody's mount namespace must not serve
+# an old one.
 on_medium ()
 {
+    cp --sparse=always medium.img fresh.img
+    mv fresh.img medium.img
     mount -o loop,commit=600 medium.img medium
     mounted=("$PWD/medium")
     "$@"
+    sync -f medium
     umount medium
     mounted=()
 }

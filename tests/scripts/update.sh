@@ -41,10 +41,25 @@ noise ()
     head -c "$1k" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -iter 1 -pass "pass:$RANDOM" -nosalt
 }
 
-# with_root CMD...: in ./mnt, where the filesystem of ./disk is mounted.
+# take_root DISK: its filesystem as ./root, a new file: a loop device that is still held by
+# somebody's mount namespace must not serve an old one.
+take_root ()
+{
+    rm -f root
+    dd if="$1" of=root bs=1M skip=1 count="$root_mib" conv=sparse status=none
+    truncate -s "${root_mib}M" root
+}
+
+put_root ()
+{
+    dd if=root of=disk bs=1M seek=1 conv=notrunc status=none
+}
+
+# with_root DISK CMD...: in ./mnt, where a copy of the filesystem of DISK is mounted.
 with_root ()
 {
-    mount -o "loop,offset=1048576,sizelimit=$((root_mib << 20)),$mode" "$1" mnt
+    take_root "$1"
+    mount -o "loop,$mode" root mnt
     (cd mnt && "${@:2}")
     umount mnt
 }
@@ -80,23 +95,24 @@ make_disk ()
     printf 'start=1MiB,size=%dMiB\n' "$root_mib" | sfdisk -q --label gpt disk
     truncate -s "${root_mib}M" root
     mke2fs -q -F -t ext4 root
-    dd if=root of=disk bs=1M seek=1 conv=notrunc,sparse status=none
+    put_root
     mode=rw
     with_root disk live 0
+    put_root
 }
 
 # resize MIB: the filesystem and its partition; behind it there is another one.
 resize ()
 {
-    dd if=disk of=root bs=1M skip=1 count="$root_mib" conv=sparse status=none
+    take_root disk
     [ "$1" -lt "$root_mib" ] || truncate -s "$1M" root
     e2fsck -fp root > /dev/null || [ $? -le 1 ]
     resize2fs root "$1M" > /dev/null 2>&1
     root_mib=$1
     truncate -s "${root_mib}M" root
-    dd if=root of=disk bs=1M seek=1 conv=notrunc status=none
+    put_root
     { printf 'start=1MiB,size=%dMiB\n' "$root_mib"; echo size=20MiB; } |
-        sfdisk -q --label gpt disk
+        sfdisk -q --wipe never --wipe-partitions never --label gpt disk
 }
 
 # check_generation N: the bundle in ./bundle is the N-th, and equal.
@@ -114,7 +130,6 @@ check_generation ()
     with_root out.raw list_files > files.out
     cmp files.disk files.out || fail "$1: other files"
     [ "$(wc -l < files.out)" -gt 5 ] || fail "$1: too few files to say anything"
-    dd if=out.raw of=root bs=1M skip=1 count="$root_mib" conv=sparse status=none
     e2fsck -fn root > fsck 2>&1 || fail "$1: e2fsck: $(cat fsck)"
     mode=rw
 }
@@ -134,6 +149,7 @@ for how in zstd none; do
         [ $n -ne 3 ] || resize 100
         [ $n -ne 4 ] || resize 150
         with_root disk live $n
+        put_root
         before=$(sha256sum < disk)
         size=$(stat -c %s bundle/disk-0.qcow2)
         "$PROGRAM" capture --json --quiet --update bundle > update.json
