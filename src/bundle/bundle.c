@@ -9,6 +9,7 @@
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "bundle/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,16 +130,31 @@ Bundle *bundle_create(const char *target, const char *name, GError **error)
 	return bundle;
 }
 
+bool bundle_read_update(Bundle *bundle, GError **error)
+{
+	g_autoptr(GByteArray) data = NULL;
+	int r = journal_read(bundle, UPDATE_FILE, &data, error);
+
+	g_clear_pointer(&bundle->update, update_record_free);
+	if (r > 0)
+		bundle->update = update_record_parse(data->data, data->len, error);
+	return r == 0 || bundle->update;
+}
+
 Bundle *bundle_open(const char *path, GError **error)
 {
 	int fd = open_directory(AT_FDCWD, path, path, 0, error);
-	Bundle *bundle;
+	g_autoptr(Bundle) bundle = NULL;
 
 	if (fd < 0)
 		return NULL;
 	bundle = g_new(Bundle, 1);
 	*bundle = (Bundle){ .path = g_strdup(path), .fd = fd };
-	return bundle;
+	if (!bundle_read_update(bundle, error)) {
+		g_prefix_error(error, "'%s': ", path);
+		return NULL;
+	}
+	return g_steal_pointer(&bundle);
 }
 
 /* The path of @name for messages, owned; NULL: @name leads out of the directory. */
@@ -153,14 +169,21 @@ static char *path_of(const Bundle *bundle, const char *name, GError **error)
 	return g_build_filename(bundle->path, name, NULL);
 }
 
+/* The name of a file that is being made: an update leaves those of the old state alone. */
+static char *new_name(const Bundle *bundle, const char *name)
+{
+	return g_strconcat(name, bundle->updating ? UPDATE_SUFFIX : "", NULL);
+}
+
 int bundle_create_file(const Bundle *bundle, const char *name, GError **error)
 {
-	g_autofree char *path = path_of(bundle, name, error);
+	g_autofree char *made = new_name(bundle, name);
+	g_autofree char *path = path_of(bundle, made, error);
 	int fd;
 
 	if (!path)
 		return -1;
-	fd = openat(bundle->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = openat(bundle->fd, made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		wherry_error_sys(error, errno, "cannot create '%s'", path);
 	return fd;
@@ -209,11 +232,24 @@ static int open_regular(const Bundle *bundle, const char *name, int access, uint
 	return g_steal_fd(&fd);
 }
 
+/* Of an update that was committed some files may not have got their names yet. */
+static char *current_name(const Bundle *bundle, const char *name)
+{
+	g_autofree char *next = g_strconcat(name, UPDATE_SUFFIX, NULL);
+	struct stat st;
+
+	if (bundle->update && update_record_has_file(bundle->update, name) &&
+	    fstatat(bundle->fd, next, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return g_steal_pointer(&next);
+	return g_strdup(name);
+}
+
 int bundle_open_file(const Bundle *bundle, const char *name, GError **error)
 {
+	g_autofree char *current = current_name(bundle, name);
 	uint64_t size;
 
-	return open_regular(bundle, name, O_RDONLY, &size, error);
+	return open_regular(bundle, current, O_RDONLY, &size, error);
 }
 
 int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error)
@@ -223,10 +259,10 @@ int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error)
 	return open_regular(bundle, name, O_RDWR, &size, error);
 }
 
-bool bundle_lock(const Bundle *bundle, GError **error)
+bool bundle_lock(Bundle *bundle, enum bundle_lock how, GError **error)
 {
-	if (flock(bundle->fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
+	if (flock(bundle->fd, (how == BUNDLE_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return bundle_read_update(bundle, error);
 	if (errno == EWOULDBLOCK)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY, "another wherry works on '%s'",
 			    bundle->path);
@@ -270,6 +306,8 @@ Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
 	Manifest *manifest;
 	uint64_t size;
 
+	if (bundle->update && bundle->update->manifest)
+		return manifest_parse(bundle->update->text, bundle->update->len, error);
 	fd = open_regular(bundle, MANIFEST_FILE, O_RDONLY, &size, &cause);
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT,
@@ -301,7 +339,8 @@ Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
 bool bundle_write_file(const Bundle *bundle, const char *name, const void *data, size_t len,
 		       Manifest *manifest, GError **error)
 {
-	g_autofree char *path = path_of(bundle, name, error);
+	g_autofree char *made = new_name(bundle, name);
+	g_autofree char *path = path_of(bundle, made, error);
 	g_auto(Pending) pending = { .dirfd = bundle->fd };
 	struct manifest_file *file;
 	autofd int fd = -1;
@@ -311,7 +350,7 @@ bool bundle_write_file(const Bundle *bundle, const char *name, const void *data,
 	fd = bundle_create_file(bundle, name, error);
 	if (fd < 0)
 		return false;
-	pending.name = name;
+	pending.name = made;
 	if (!io_write(fd, path, data, len, error) || !io_flush(fd, path, error) ||
 	    !autofd_close(&fd, path, error))
 		return false;
@@ -325,7 +364,8 @@ bool bundle_write_file(const Bundle *bundle, const char *name, const void *data,
 
 bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error)
 {
-	g_autofree char *path = path_of(bundle, name, error);
+	g_autofree char *made = new_name(bundle, name);
+	g_autofree char *path = path_of(bundle, made, error);
 	g_autofree uint8_t *buf = g_malloc(READ_SIZE);
 	g_autoptr(Digester) digester = digester_new();
 	struct manifest_file *file;
@@ -334,7 +374,7 @@ bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manife
 
 	if (!path)
 		return false;
-	fd = open_regular(bundle, name, O_RDONLY, &size, error);
+	fd = open_regular(bundle, made, O_RDONLY, &size, error);
 	if (fd < 0)
 		return false;
 
@@ -385,6 +425,7 @@ void bundle_free(Bundle *bundle)
 {
 	if (!bundle)
 		return;
+	update_record_free(bundle->update);
 	autofd_clear(&bundle->fd);
 	g_free(bundle->path);
 	g_free(bundle);

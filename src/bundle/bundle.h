@@ -8,10 +8,14 @@
 #pragma once
 
 #include "bundle/manifest.h"
+#include "bundle/update-record.h"
 
 typedef struct {
 	char *path; /* for messages */
 	int fd;     /* the directory; owned */
+	UpdateRecord
+	    *update;   /* that was begun, or committed and not yet brought in; owned; or NULL */
+	bool updating; /* by us: files that are created are those of the new state */
 } Bundle;
 
 /* Whether @name may name a bundle: 1 to 64 letters, digits, '.', '_', '-', not first '.' or '-'. */
@@ -29,10 +33,16 @@ Bundle *bundle_create(const char *target, const char *name, GError **error);
  */
 Bundle *bundle_open_unfinished(const char *target, const char *name, GError **error);
 
+enum bundle_lock {
+	BUNDLE_LOCK_SHARED, /* others may read it, too */
+	BUNDLE_LOCK_ALONE,
+};
+
 /*
- * Nobody else works on it, from now until bundle_free().  WHERRY_ERROR_BUSY: somebody does.
+ * Nobody writes to it, or nobody else works on it at all, from now until bundle_free().  The record
+ * of an update is read anew.  WHERRY_ERROR_BUSY: somebody does.
  */
-bool bundle_lock(const Bundle *bundle, GError **error);
+bool bundle_lock(Bundle *bundle, enum bundle_lock how, GError **error);
 
 /* Whether there is a machine.json. */
 bool bundle_is_complete(const Bundle *bundle);
@@ -40,24 +50,30 @@ bool bundle_is_complete(const Bundle *bundle);
 /* Remove a file that is to be made anew, if it is there. */
 bool bundle_remove_file(const Bundle *bundle, const char *name, GError **error);
 
-/* Open an existing directory; nothing in it is looked at.  WHERRY_ERROR_NOT_FOUND: none there. */
+/*
+ * Open an existing directory; nothing in it is looked at but the record of an update.
+ * WHERRY_ERROR_NOT_FOUND: none there; WHERRY_ERROR_DAMAGED: the record is.
+ */
 Bundle *bundle_open(const char *path, GError **error);
 
-/* A new, empty file, open for reading and writing; -1: failed. */
+/* Look again for the record of an update. */
+bool bundle_read_update(Bundle *bundle, GError **error);
+
+/* A new, empty file, open for reading and writing; -1: failed.  Of an update: NAME.next. */
 int bundle_create_file(const Bundle *bundle, const char *name, GError **error);
 
 /* As bundle_open_file(), but for reading and writing. */
 int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error);
 
 /*
- * Open a regular file for reading.  -1: failed; WHERRY_ERROR_NOT_FOUND: missing;
- * WHERRY_ERROR_DAMAGED: a symlink, a directory, a fifo, a device.
+ * Open a regular file of the state that counts for reading.  -1: failed; WHERRY_ERROR_NOT_FOUND:
+ * missing; WHERRY_ERROR_DAMAGED: a symlink, a directory, a fifo, a device.
  */
 int bundle_open_file(const Bundle *bundle, const char *name, GError **error);
 
 /*
- * Read and check machine.json.  WHERRY_ERROR_INVALID_INPUT: there is none, so the bundle is
- * incomplete; else as manifest_parse().
+ * Read and check machine.json, that of the state that counts.  WHERRY_ERROR_INVALID_INPUT: there is
+ * none, so the bundle is incomplete; else as manifest_parse().
  */
 Manifest *bundle_read_manifest(const Bundle *bundle, GError **error);
 

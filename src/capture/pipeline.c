@@ -53,8 +53,10 @@ struct slot {
 	struct extent extents[MAX_EXTENTS];
 	unsigned int n_extents;
 	struct pipeline_chunk chunk;
-	GArray *gaps;  /* of struct extent; owned */
-	GError *error; /* owned */
+	int known;            /* as pipeline_known_fn answers */
+	struct digest digest; /* the known one */
+	GArray *gaps;         /* of struct extent; owned */
+	GError *error;        /* owned */
 };
 
 struct pipeline {
@@ -98,6 +100,17 @@ static void say_ended(Pipeline *pipeline)
 }
 
 /* ---- The reader's thread ---- */
+
+/* What the chunk is known to have been; a failure is for who takes it out. */
+static void ask_known(const Pipeline *pipeline, struct slot *slot)
+{
+	const struct pipeline_options *options = &pipeline->options;
+
+	slot->known = 0;
+	if (options->known)
+		slot->known = options->known(options->userdata, slot->chunk.index, &slot->digest,
+					     &slot->error);
+}
 
 /* Note what is in use of the chunk, and read from the first to the last byte of that. */
 static void describe_slot(const Pipeline *pipeline, struct slot *slot, uint64_t index)
@@ -176,6 +189,7 @@ static void read_all(Pipeline *pipeline)
 				reap(pipeline);
 		}
 		describe_slot(pipeline, slot_of(pipeline, n), index);
+		ask_known(pipeline, slot_of(pipeline, n));
 		disk_reader_submit(pipeline->reader, &slot_of(pipeline, n)->read);
 		n++;
 		g_mutex_lock(&pipeline->lock);
@@ -279,19 +293,22 @@ static size_t compress(struct worker *worker, const uint8_t *data, uint8_t *pack
 	return len;
 }
 
-static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot)
+/* Whether the chunk is what it was; its digest is made. */
+static bool is_same(const Pipeline *pipeline, const struct slot *slot)
+{
+	const struct pipeline_chunk *chunk = &slot->chunk;
+
+	if (!pipeline->options.known)
+		return false;
+	if (chunk->zero || slot->known == 0)
+		return chunk->zero && slot->known == 0;
+	return digest_equal(&chunk->digest, &slot->digest);
+}
+
+static void compress_chunk(struct worker *worker, struct slot *slot)
 {
 	struct pipeline_chunk *chunk = &slot->chunk;
 
-	g_array_set_size(slot->gaps, 0);
-	chunk->gaps = slot->gaps;
-	if (!slot->read.ok && !read_extents(pipeline, slot))
-		return;
-	wipe(slot);
-	chunk->zero = is_zero(slot->data, SUMS_CHUNK_SIZE);
-	if (chunk->zero)
-		return;
-	chunk->digest = digest_of(slot->data, (size_t)(slot->end - slot->start));
 	for (size_t i = 0; i < CLUSTERS_PER_CHUNK; i++) {
 		const uint8_t *data = slot->data + i * IMAGE_CLUSTER_SIZE;
 		uint8_t *packed = slot->packed + i * IMAGE_CLUSTER_SIZE;
@@ -306,6 +323,23 @@ static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot
 		if (!cluster->compressed)
 			cluster->len = IMAGE_CLUSTER_SIZE;
 	}
+}
+
+static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot)
+{
+	struct pipeline_chunk *chunk = &slot->chunk;
+
+	g_array_set_size(slot->gaps, 0);
+	chunk->gaps = slot->gaps;
+	if (slot->error || (!slot->read.ok && !read_extents(pipeline, slot)))
+		return;
+	wipe(slot);
+	chunk->zero = is_zero(slot->data, SUMS_CHUNK_SIZE);
+	if (!chunk->zero)
+		chunk->digest = digest_of(slot->data, (size_t)(slot->end - slot->start));
+	chunk->same = is_same(pipeline, slot);
+	if (!chunk->zero && !chunk->same)
+		compress_chunk(worker, slot);
 }
 
 /* The next slot in order, once it was read; NULL: there is none any more. */

@@ -28,9 +28,17 @@ struct pipeline_chunk {
 	uint64_t used;  /* bytes of it that are in use */
 	bool zero;      /* all of it; then the rest has no meaning */
 	struct digest digest;
+	bool same;          /* as it is known to have been; then there are no clusters */
 	const GArray *gaps; /* of struct extent: what of it could not be read; borrowed */
 	struct pipeline_cluster clusters[CLUSTERS_PER_CHUNK];
 };
+
+/*
+ * What chunk @index, which ascends, was when it was last captured.  1: @ret is set; 0: all zero;
+ * -1: failed.
+ */
+typedef int (*pipeline_known_fn)(void *userdata, uint64_t index, struct digest *ret,
+				 GError **error);
 
 struct pipeline_options {
 	const Blkdev *disk;       /* borrowed */
@@ -42,6 +50,8 @@ struct pipeline_options {
 	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
 	unsigned int n_workers;   /* 0: one for each core */
 	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
+	pipeline_known_fn known;  /* called from one thread; NULL: nothing is known */
+	void *userdata;           /* of it */
 };
 
 typedef struct pipeline Pipeline;

@@ -6,7 +6,6 @@
 #include "capture/verify-image.h"
 
 #include "base/error.h"
-#include "base/io.h"
 #include "capture/chunk.h"
 
 #include <errno.h>
@@ -168,7 +167,7 @@ static bool check_leaf(struct worker *worker, uint64_t i, uint64_t *ret_bytes, G
 	g_autofree char *where = NULL;
 	struct digest got, want;
 
-	if (!io_pread(job->fd, job->disk->image, at, worker->buf, len, error) ||
+	if (!bundle_image_read(job->file, at, worker->buf, len, error) ||
 	    !sums_reader_leaf(job->sums, i, &want, error))
 		return false;
 	*ret_bytes = len;
@@ -260,6 +259,13 @@ static void *worker_thread(void *userdata)
 
 /* ---- All together ---- */
 
+ImageReader *verify_image_reader(BundleImage *image, GError **error)
+{
+	const struct image_source source = { image->size, bundle_image_read, image };
+
+	return image_reader_new_from(&source, image->name, error);
+}
+
 static bool start_workers(struct shared *shared, GError **error)
 {
 	const struct verify_image *job = shared->job;
@@ -270,7 +276,7 @@ static bool start_workers(struct shared *shared, GError **error)
 
 		worker->shared = shared;
 		worker->leaf = UINT64_MAX;
-		worker->image = image_reader_new(job->fd, job->disk->image, error);
+		worker->image = verify_image_reader(job->file, error);
 		worker->buf = g_try_malloc(IMAGE_LEAF_SIZE);
 		if (!worker->image)
 			return false;

@@ -5,13 +5,13 @@
  */
 #pragma once
 
-#include "bundle/manifest.h"
+#include "bundle/bundle-image.h"
 #include "bundle/sums.h"
 #include "image/image-reader.h"
 
 struct verify_image {
 	const struct manifest_disk *disk; /* borrowed, as is all else */
-	int fd;                           /* of its image */
+	BundleImage *file;                /* its image */
 	ImageReader *image;               /* of the same */
 	SumsReader *sums;
 	bool leaves_only; /* something is wrong with the tables already */
@@ -26,3 +26,6 @@ struct verify_image {
  * WHERRY_ERROR_DIFFERENT: where bytes differ; WHERRY_ERROR_CANCELLED: @advance wants no more.
  */
 bool verify_image(const struct verify_image *job, GError **error);
+
+/* A reader of @image, which is borrowed as long as it lives. */
+ImageReader *verify_image_reader(BundleImage *image, GError **error);

@@ -60,6 +60,13 @@ static void start_item(Verify *verify, const char *name, uint64_t bytes)
 	verify->now.total = bytes;
 }
 
+/* What is flushed leaves the page cache, if that is wanted. */
+static void forget(const Verify *verify, int fd)
+{
+	if (verify->options->from_medium)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* Open @name, which must have @size bytes. */
 static int open_sized(const Verify *verify, const char *name, uint64_t size, GError **error)
 {
@@ -78,8 +85,7 @@ static int open_sized(const Verify *verify, const char *name, uint64_t size, GEr
 			    (uint64_t)st.st_size, size);
 		return -1;
 	}
-	if (verify->options->from_medium)
-		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* what is flushed goes */
+	forget(verify, fd);
 	return g_steal_fd(&fd);
 }
 
@@ -143,25 +149,27 @@ static bool advance_image(uint64_t bytes, void *userdata)
 /* The bytes of the image first: "altered" explains what is wrong with the tables, too. */
 static bool verify_disk(Verify *verify, const struct manifest_disk *disk, GError **error)
 {
-	autofd int image_fd = open_sized(verify, disk->image, disk->image_size, error);
+	g_autoptr(BundleImage) file =
+	    bundle_image_open(verify->bundle, disk->image, disk->image_size, error);
 	autofd int sums_fd = -1;
 	g_autoptr(ImageReader) image = NULL;
 	g_autoptr(SumsReader) sums = NULL;
 	g_autoptr(GError) cause = NULL;
 	struct verify_image job = {
 		.disk = disk,
-		.fd = image_fd,
+		.file = file,
 		.advance = advance_image,
 		.userdata = verify,
 	};
 
-	if (image_fd < 0)
+	if (!file)
 		return false;
+	forget(verify, file->fd);
 	sums_fd = bundle_open_file(verify->bundle, disk->sums, error);
 	if (sums_fd < 0)
 		return false;
 	/* The header before all: "a backing file" tells more than "altered". */
-	image = image_reader_new(image_fd, disk->image, error);
+	image = verify_image_reader(file, error);
 	if (!image)
 		return false;
 	sums = sums_reader_new(sums_fd, disk->sums, error);
@@ -228,11 +236,10 @@ bool verify_run(const char *path, const struct verify_options *options, struct v
 	g_autoptr(GError) cause = NULL;
 	uint64_t bytes;
 
-	verify.bundle = bundle_open(path, error);
-	if (!verify.bundle)
-		return false;
+	verify.bundle = bundle_open(path, &cause);
+	if (verify.bundle && bundle_lock(verify.bundle, BUNDLE_LOCK_SHARED, &cause))
+		verify.manifest = bundle_read_manifest(verify.bundle, &cause);
 	verify.buf = g_malloc(READ_SIZE);
-	verify.manifest = bundle_read_manifest(verify.bundle, &cause);
 	if (!verify.manifest) {
 		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DAMAGED))
 			cause->code = WHERRY_ERROR_DIFFERENT;

@@ -26,7 +26,7 @@ struct verify_options {
  *
  * WHERRY_ERROR_DIFFERENT: some byte is not what was recorded; the message names the file, and where
  * in it.  WHERRY_ERROR_INVALID_INPUT: the bundle is incomplete.  WHERRY_ERROR_UNSUPPORTED: it is of
- * a newer version.
+ * a newer version.  WHERRY_ERROR_BUSY: somebody writes to it.
  */
 bool verify_run(const char *path, const struct verify_options *options, struct verify_result *ret,
 		GError **error);

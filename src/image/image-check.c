@@ -13,6 +13,7 @@ typedef struct {
 	const struct qcow2_image *image; /* borrowed */
 	ImageCount *count;               /* owned */
 	uint64_t n_clusters;             /* of the file; the last may be cut short */
+	uint64_t n_unused;               /* of these */
 	uint64_t n_ranges;               /* that the refcount table has room for */
 	be64 *refcount_table;            /* owned */
 	be16 refcounts[QCOW2_REFCOUNTS]; /* a block of them */
@@ -81,6 +82,7 @@ static bool compare_range(Check *check, uint64_t range, GError **error)
 		uint16_t stored = be16_get(check->refcounts[i]);
 		uint16_t want = image_count_get(check->count, cluster);
 
+		check->n_unused += want == 0 && cluster < check->n_clusters;
 		if (stored == want)
 			continue;
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
@@ -91,7 +93,7 @@ static bool compare_range(Check *check, uint64_t range, GError **error)
 	return true;
 }
 
-bool image_check(const struct qcow2_image *image, GError **error)
+bool image_check(const struct qcow2_image *image, uint64_t *ret_unused, GError **error)
 {
 	g_autoptr(Check) check = check_new(image, error);
 	uint64_t range = 0;
@@ -113,5 +115,7 @@ bool image_check(const struct qcow2_image *image, GError **error)
 		if (be64_get(check->refcount_table[range]) != 0 &&
 		    !compare_range(check, range, error))
 			return false;
+	if (ret_unused)
+		*ret_unused = check->n_unused * IMAGE_CLUSTER_SIZE;
 	return true;
 }

@@ -2,7 +2,7 @@
 /*
  * The references to host clusters, counted from the tables of an image.
  *
- * A file is counted in passes of 1 TiB, so that the counts fit into memory (32 MiB); every pass
+ * A file is counted in passes of 512 GiB, so that the counts fit into memory (16 MiB); every pass
  * walks all tables.  Whatever is no compressed cluster has its host cluster for itself: QEMU would
  * let two guest clusters share a plain one, but nothing writes that without snapshots.
  */
@@ -10,8 +10,8 @@
 
 #include "image/qcow2-image.h"
 
-/* Host clusters of a pass: of 512 refcount blocks. */
-#define IMAGE_COUNT_PASS (512u * QCOW2_REFCOUNTS)
+/* Host clusters of a pass: of 256 refcount blocks. */
+#define IMAGE_COUNT_PASS (256u * QCOW2_REFCOUNTS)
 
 typedef struct image_count ImageCount;
 

@@ -206,7 +206,7 @@ int image_reader_end(ImageReader *reader, uint64_t index, uint64_t *ret_end, GEr
 
 bool image_reader_check(ImageReader *reader, GError **error)
 {
-	return image_check(&reader->image, error);
+	return image_check(&reader->image, NULL, error);
 }
 
 void image_reader_free(ImageReader *reader)

@@ -93,8 +93,7 @@ ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, b
 	return g_steal_pointer(&writer);
 }
 
-/* Nothing goes into the open cluster any more, and what is left of it is zero. */
-static void close_open_cluster(ImageWriter *writer)
+void image_writer_close_cluster(ImageWriter *writer)
 {
 	if (writer->packed_offset < writer->packed_end)
 		memset(writer->window + (writer->packed_offset - writer->window_start), 0,
@@ -102,13 +101,15 @@ static void close_open_cluster(ImageWriter *writer)
 	writer->packed_offset = writer->packed_end;
 }
 
-/* Write and sum the first @len bytes of the window. */
+/* Sum the first @len bytes of the window, and write what is ours of them. */
 static bool write_window(ImageWriter *writer, size_t len, GError **error)
 {
 	struct digest digest = digest_of(writer->window, len);
+	uint64_t from = MAX(writer->window_start, writer->base);
+	size_t skip = (size_t)(from - writer->window_start);
 
 	g_array_append_val(writer->leaves, digest);
-	if (!io_pwrite(writer->fd, writer->name, writer->window_start, writer->window, len, error))
+	if (!io_pwrite(writer->fd, writer->name, from, writer->window + skip, len - skip, error))
 		return false;
 	io_write_behind(writer->fd, writer->window_start, len, WRITE_BEHIND);
 	return true;
@@ -120,7 +121,7 @@ static bool advance_window(ImageWriter *writer, GError **error)
 	uint64_t next = writer->window_start + IMAGE_LEAF_SIZE;
 
 	if (writer->packed_end <= next)
-		close_open_cluster(writer);
+		image_writer_close_cluster(writer);
 	if (writer->first) {
 		if (!write_window(writer, IMAGE_LEAF_SIZE, error))
 			return false;
@@ -172,6 +173,13 @@ static bool grow(ImageWriter *writer, uint64_t end, GError **error)
 	return true;
 }
 
+/* One more reference to each cluster that @len bytes at @offset touch. */
+static void count(ImageWriter *writer, uint64_t offset, uint64_t len)
+{
+	if (writer->refcounts)
+		image_refcounts_add(writer->refcounts, offset, len);
+}
+
 /* Take @n clusters at the end, each with one reference. */
 static bool take_clusters(ImageWriter *writer, uint64_t n, uint64_t *ret_offset, GError **error)
 {
@@ -179,14 +187,13 @@ static bool take_clusters(ImageWriter *writer, uint64_t n, uint64_t *ret_offset,
 
 	if (!grow(writer, offset + n * IMAGE_CLUSTER_SIZE, error))
 		return false;
-	image_refcounts_add(writer->refcounts, offset, n * IMAGE_CLUSTER_SIZE);
+	count(writer, offset, n * IMAGE_CLUSTER_SIZE);
 	*ret_offset = offset;
 	return true;
 }
 
-/* Append @n whole clusters of @data. */
-static bool append(ImageWriter *writer, const void *data, uint64_t n, uint64_t *ret_offset,
-		   GError **error)
+bool image_writer_append(ImageWriter *writer, const void *data, uint64_t n, uint64_t *ret_offset,
+			 GError **error)
 {
 	uint64_t offset;
 
@@ -203,7 +210,7 @@ static bool append_packed(ImageWriter *writer, const void *data, size_t len, uin
 	uint64_t offset;
 
 	if (writer->packed_end != writer->end && len > writer->packed_end - writer->packed_offset) {
-		close_open_cluster(writer);
+		image_writer_close_cluster(writer);
 		writer->packed_offset = writer->packed_end = writer->end;
 	}
 	offset = writer->packed_offset;
@@ -215,7 +222,7 @@ static bool append_packed(ImageWriter *writer, const void *data, size_t len, uin
 		writer->packed_end = end;
 	}
 	writer->packed_offset = offset + len;
-	image_refcounts_add(writer->refcounts, offset, len);
+	count(writer, offset, len);
 	*ret_offset = offset;
 	return emit(writer, offset, data, len, error);
 }
@@ -245,7 +252,8 @@ static bool write_l2(ImageWriter *writer, GError **error)
 
 	if (writer->l2_index == writer->n_l1)
 		return true;
-	if (!seal_range(writer, error) || !append(writer, writer->l2, 1, &offset, error))
+	if (!seal_range(writer, error) ||
+	    !image_writer_append(writer, writer->l2, 1, &offset, error))
 		return false;
 	writer->l1[writer->l2_index] = be64_make(offset | QCOW2_COPIED);
 	writer->l2_index = writer->n_l1;
@@ -260,16 +268,33 @@ static uint64_t packed_entry(uint64_t offset, size_t len)
 	return QCOW2_COMPRESSED | (last - first) << QCOW2_PACKED_OFFSET_BITS | offset;
 }
 
-bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
-		      bool compressed, GError **error)
+bool image_writer_store(ImageWriter *writer, const void *data, size_t len, bool compressed,
+			uint64_t *ret_entry, GError **error)
 {
-	uint64_t offset, entry;
+	uint64_t offset;
 
-	g_assert(!writer->finished);
-	g_assert(index >= writer->next_index && index < writer->n_guest_clusters);
 	g_assert(compressed
 		     ? writer->compressed && len >= FRAME_SIZE_MIN && len < IMAGE_CLUSTER_SIZE
 		     : len == IMAGE_CLUSTER_SIZE);
+	if (compressed) {
+		if (!append_packed(writer, data, len, &offset, error))
+			return false;
+		*ret_entry = packed_entry(offset, len);
+		return true;
+	}
+	if (!image_writer_append(writer, data, 1, &offset, error))
+		return false;
+	*ret_entry = offset | QCOW2_COPIED;
+	return true;
+}
+
+bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
+		      bool compressed, GError **error)
+{
+	uint64_t entry;
+
+	g_assert(!writer->finished);
+	g_assert(index >= writer->next_index && index < writer->n_guest_clusters);
 
 	if (index / QCOW2_TABLE_ENTRIES != writer->l2_index) {
 		if (!write_l2(writer, error))
@@ -277,26 +302,32 @@ bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, siz
 		memset(writer->l2, 0, sizeof(writer->l2));
 		writer->l2_index = index / QCOW2_TABLE_ENTRIES;
 	}
-	if (!seal_range(writer, error))
+	if (!seal_range(writer, error) ||
+	    !image_writer_store(writer, data, len, compressed, &entry, error))
 		return false;
-	if (compressed) {
-		if (!append_packed(writer, data, len, &offset, error))
-			return false;
-		entry = packed_entry(offset, len);
-	} else {
-		if (!append(writer, data, 1, &offset, error))
-			return false;
-		entry = offset | QCOW2_COPIED;
-	}
 	writer->l2[index % QCOW2_TABLE_ENTRIES] = be64_make(entry);
 	writer->next_index = index + 1;
 	return true;
 }
 
-/* How many clusters a refcount table for @n_ranges takes. */
-static uint64_t refcount_table_clusters(uint64_t n_ranges)
+uint64_t image_table_clusters(uint64_t n_entries)
 {
-	return div_up(n_ranges, QCOW2_TABLE_ENTRIES);
+	return div_up(n_entries, QCOW2_TABLE_ENTRIES);
+}
+
+uint64_t image_refcount_ranges(uint64_t end, uint64_t sealed)
+{
+	uint64_t n_ranges = sealed, want = sealed + 1;
+
+	/* Ends, as more clusters never need fewer ranges, and a range is more than all of them. */
+	while (n_ranges != want) {
+		uint64_t n_clusters;
+
+		n_ranges = want;
+		n_clusters = n_ranges - sealed + image_table_clusters(n_ranges);
+		want = div_up(end + n_clusters * IMAGE_CLUSTER_SIZE, QCOW2_REFCOUNTS_BYTES);
+	}
+	return n_ranges;
 }
 
 /*
@@ -307,16 +338,11 @@ static bool write_refcount_table(ImageWriter *writer, uint64_t *ret_offset, uint
 				 GError **error)
 {
 	uint64_t sealed = image_refcounts_sealed(writer->refcounts);
-	uint64_t n_ranges = sealed, want = sealed + 1, n_clusters = 0, offset;
+	uint64_t n_ranges = image_refcount_ranges(writer->end, sealed), offset;
+	uint64_t n_clusters = image_table_clusters(n_ranges);
 	g_autofree be64 *table = NULL;
 
-	/* Ends, as more clusters never need fewer ranges, and a range is more than all of them. */
-	while (n_ranges != want) {
-		n_ranges = want;
-		n_clusters = n_ranges - sealed + refcount_table_clusters(n_ranges);
-		want = div_up(writer->end + n_clusters * IMAGE_CLUSTER_SIZE, QCOW2_REFCOUNTS_BYTES);
-	}
-	if (!take_clusters(writer, n_clusters, &offset, error))
+	if (!take_clusters(writer, n_ranges - sealed + n_clusters, &offset, error))
 		return false;
 
 	for (; sealed < n_ranges; sealed++, offset += IMAGE_CLUSTER_SIZE) {
@@ -324,7 +350,6 @@ static bool write_refcount_table(ImageWriter *writer, uint64_t *ret_offset, uint
 		if (!emit(writer, offset, writer->block, sizeof(writer->block), error))
 			return false;
 	}
-	n_clusters = refcount_table_clusters(n_ranges);
 	table = g_malloc0(n_clusters * IMAGE_CLUSTER_SIZE);
 	for (uint64_t i = 0; i < n_ranges; i++)
 		table[i] = image_refcounts_table_entry(writer->refcounts, i);
@@ -374,7 +399,7 @@ static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *hea
 bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
 			 GError **error)
 {
-	uint64_t n_l1_clusters = div_up(writer->n_l1, QCOW2_TABLE_ENTRIES);
+	uint64_t n_l1_clusters = image_table_clusters(writer->n_l1);
 	uint64_t l1_offset, refcount_offset, refcount_clusters;
 	struct qcow2_header header;
 
@@ -382,9 +407,9 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 	writer->finished = true;
 	if (!write_l2(writer, error))
 		return false;
-	close_open_cluster(writer);
+	image_writer_close_cluster(writer);
 	if (!seal_range(writer, error) ||
-	    !append(writer, writer->l1, n_l1_clusters, &l1_offset, error) ||
+	    !image_writer_append(writer, writer->l1, n_l1_clusters, &l1_offset, error) ||
 	    !seal_range(writer, error) ||
 	    !write_refcount_table(writer, &refcount_offset, &refcount_clusters, error))
 		return false;
@@ -431,7 +456,7 @@ uint64_t image_size_bound(uint64_t virtual_size, uint64_t data_clusters)
 		uint64_t n_ranges = div_up(total, QCOW2_REFCOUNTS);
 
 		last = total;
-		total = n + n_ranges + refcount_table_clusters(n_ranges);
+		total = n + n_ranges + image_table_clusters(n_ranges);
 	}
 	return total * IMAGE_CLUSTER_SIZE;
 }

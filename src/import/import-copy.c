@@ -25,7 +25,8 @@ typedef struct {
 	const struct import_disk *disk; /* borrowed */
 	const char *what;               /* for messages: "'disk-0.qcow2'" */
 	SumsReader *sums;               /* owned */
-	int sums_fd, image_fd;          /* owned; image_fd -1: the bytes come by themselves */
+	int sums_fd;                    /* owned */
+	BundleImage *image;             /* owned; NULL: the bytes come by themselves */
 	Digester *digester;             /* owned; of the current leaf */
 	uint64_t at;                    /* bytes that came */
 	struct progress now;
@@ -36,7 +37,7 @@ static void passage_clear(Passage *passage)
 	sums_reader_free(passage->sums);
 	digester_free(passage->digester);
 	autofd_clear(&passage->sums_fd);
-	autofd_clear(&passage->image_fd);
+	bundle_image_free(passage->image);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Passage, passage_clear)
 
@@ -47,7 +48,6 @@ static bool passage_start(Passage *passage, JobContext *context, const ImportPla
 	passage->context = context;
 	passage->disk = disk;
 	passage->what = disk->image;
-	passage->image_fd = -1;
 	passage->digester = digester_new();
 	passage->now = (struct progress){
 		.phase = phase,
@@ -114,7 +114,7 @@ static bool send_bytes(uint64_t offset, void *buf, size_t len, void *userdata, G
 	Passage *passage = userdata;
 
 	g_assert(offset == passage->at);
-	return io_pread(passage->image_fd, passage->disk->image, offset, buf, len, error) &&
+	return bundle_image_read(passage->image, offset, buf, len, error) &&
 	       passage_add(passage, buf, len, error);
 }
 
@@ -123,12 +123,12 @@ bool import_copy_run(JobContext *context, void *data, const void *item, GError *
 	ImportJob *job = data;
 	const struct import_disk *disk = item;
 	Cloud *cloud = import_job_cloud(job, context, error);
-	g_auto(Passage) passage = { .sums_fd = -1, .image_fd = -1 };
+	g_auto(Passage) passage = { .sums_fd = -1 };
 
 	if (!cloud || !passage_start(&passage, context, job->plan, disk, "copying", error))
 		return false;
-	passage.image_fd = import_medium_open_image(job->plan, disk, error);
-	return passage.image_fd >= 0 &&
+	passage.image = import_medium_open_image(job->plan, disk, error);
+	return passage.image &&
 	       cloud_volume_upload(cloud, import_job_pool(job, context), disk->volume,
 				   disk->image_size, send_bytes, &passage,
 				   job_context_cancellable(context), error);
@@ -193,7 +193,7 @@ bool import_check_run(JobContext *context, void *data, const void *item, GError 
 	ImportJob *job = data;
 	const struct import_disk *disk = item;
 	Cloud *cloud = import_job_cloud(job, context, error);
-	g_auto(Passage) passage = { .sums_fd = -1, .image_fd = -1 };
+	g_auto(Passage) passage = { .sums_fd = -1 };
 	struct volume_source place = { job, context, disk, NULL };
 	const struct image_source source = { disk->image_size, read_volume, &place };
 	g_autoptr(ImageReader) reader = NULL;

@@ -7,10 +7,8 @@
 #include "bundle/bundle.h"
 #include "bundle/sums.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct manifest_file *find_file(const Manifest *manifest, const char *name)
 {
@@ -71,28 +69,12 @@ int import_medium_present(const ImportPlan *plan, char **ret_reason)
 	return 0;
 }
 
-int import_medium_open_image(const ImportPlan *plan, const struct import_disk *disk, GError **error)
+BundleImage *import_medium_open_image(const ImportPlan *plan, const struct import_disk *disk,
+				      GError **error)
 {
 	g_autoptr(Bundle) bundle = bundle_open(plan->bundle, error);
-	autofd int fd = -1;
-	struct stat st;
 
-	if (!bundle)
-		return -1;
-	fd = bundle_open_file(bundle, disk->image, error);
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0) {
-		wherry_error_sys(error, errno, "cannot examine '%s'", disk->image);
-		return -1;
-	}
-	if ((uint64_t)st.st_size != disk->image_size) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-			    "'%s' has %" PRIu64 " bytes, but %" PRIu64 " were recorded",
-			    disk->image, (uint64_t)st.st_size, disk->image_size);
-		return -1;
-	}
-	return g_steal_fd(&fd);
+	return bundle ? bundle_image_open(bundle, disk->image, disk->image_size, error) : NULL;
 }
 
 int import_medium_keep_leaves(const ImportPlan *plan, const struct import_disk *disk,
@@ -138,12 +120,14 @@ bool import_check_image(const struct import_disk *disk, ImageReader *reader, GEr
 
 static bool check_disk(const ImportPlan *plan, const struct import_disk *disk, GError **error)
 {
-	autofd int fd = import_medium_open_image(plan, disk, error), kept = -1;
+	g_autoptr(BundleImage) image = import_medium_open_image(plan, disk, error);
+	const struct image_source source = { disk->image_size, bundle_image_read, image };
 	g_autoptr(ImageReader) reader = NULL;
+	autofd int kept = -1;
 
-	if (fd < 0)
+	if (!image)
 		return false;
-	reader = image_reader_new(fd, disk->image, error);
+	reader = image_reader_new_from(&source, disk->image, error);
 	if (!reader || !import_check_image(disk, reader, error))
 		return false;
 	kept = import_medium_keep_leaves(plan, disk, error);

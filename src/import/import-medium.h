@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "bundle/bundle-image.h"
 #include "image/image-reader.h"
 #include "import/import-plan.h"
 
@@ -24,9 +25,9 @@ bool import_medium_check(const ImportPlan *plan, GError **error);
  */
 int import_medium_present(const ImportPlan *plan, char **ret_reason);
 
-/* Open a disk's image, which must have the size that was recorded; -1: failed.  Owned. */
-int import_medium_open_image(const ImportPlan *plan, const struct import_disk *disk,
-			     GError **error);
+/* Open a disk's image, which must have the size that was recorded; owned by the caller. */
+BundleImage *import_medium_open_image(const ImportPlan *plan, const struct import_disk *disk,
+				      GError **error);
 
 /* The leaves of a disk's sums, as sums_keep_leaves(); -1: failed.  Owned. */
 int import_medium_keep_leaves(const ImportPlan *plan, const struct import_disk *disk,

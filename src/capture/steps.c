@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/steps.h"
+
+#include "base/error.h"
+#include "bundle/domain-xml.h"
+#include "capture/gaps.h"
+#include "capture/machine.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool report_map(const struct capture_options *options, GError **error)
+{
+	const struct progress progress = { .phase = "reading the map", .item = "the disks" };
+
+	if (options->progress(&progress, options->userdata))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED,
+		    "interrupted before anything was written");
+	return false;
+}
+
+StorageMap *steps_map(const struct capture_options *options, const GPtrArray *disks, GError **error)
+{
+	g_autoptr(StorageMap) map = NULL;
+
+	if (!report_map(options, error))
+		return NULL;
+	map = plan_map(disks, &options->map);
+	for (unsigned int i = 0; i < disks->len; i++) {
+		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+
+		if (disk->map->failure) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot read '%s': %s",
+				    disk->dev->name, disk->map->failure);
+			return NULL;
+		}
+	}
+	return report_map(options, error) ? g_steal_pointer(&map) : NULL;
+}
+
+static Manifest *describe(const Facts *facts, const struct capture_options *options,
+			  const GPtrArray *disks, const StorageMap *map)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	Manifest *manifest = manifest_new();
+
+	manifest->id = g_uuid_string_random();
+	manifest->generation = 1;
+	manifest->name = g_strdup(options->name);
+	manifest->created = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+	manifest->tool = g_strdup("wherry " WHERRY_VERSION);
+	machine_describe(facts, disks, map, manifest);
+	for (size_t i = 0; options->left_out && options->left_out[i]; i++)
+		options->warn(options->left_out[i], options->userdata);
+	for (unsigned int i = 0; i < manifest->warnings->len; i++)
+		options->warn(g_ptr_array_index(manifest->warnings, i), options->userdata);
+	return manifest;
+}
+
+/*
+ * What is written last must be readable: better found now than after hours of copying.  The sizes
+ * that are not known yet count as what they are at least.
+ */
+static bool check(const Manifest *manifest, GError **error)
+{
+	g_autoptr(Manifest) again = NULL;
+	g_autofree char *text = NULL;
+	size_t len;
+
+	text = manifest_serialize(manifest, &len);
+	again = manifest_parse(text, len, error);
+	if (!again)
+		g_prefix_error(error, "this machine cannot be described: ");
+	return again != NULL;
+}
+
+Manifest *steps_describe(const Facts *facts, const struct capture_options *options,
+			 const GPtrArray *disks, const StorageMap *map, GError **error)
+{
+	g_autoptr(Manifest) manifest = describe(facts, options, disks, map);
+
+	return check(manifest, error) ? g_steal_pointer(&manifest) : NULL;
+}
+
+void steps_log(CaptureLog *log, const struct capture_options *options, const Manifest *manifest)
+{
+	capture_log_add(log, "%s captures '%s', %s", manifest->tool, manifest->name, manifest->id);
+	for (size_t i = 0; options->left_out && options->left_out[i]; i++)
+		capture_log_add(log, "%s", options->left_out[i]);
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
+
+		capture_log_add(log,
+				"%s: %" PRIu64 " bytes, sectors of %" PRIu32 ", table %s, %" PRIu64
+				" bytes in use; bus %s (%s)",
+				disk->path, disk->size, disk->sector_size, disk->table, disk->used,
+				manifest_bus_name(disk->bus), disk->bus_reason);
+		for (unsigned int j = 0; j < disk->volumes->len; j++) {
+			const struct manifest_volume *v = g_ptr_array_index(disk->volumes, j);
+
+			capture_log_add(log,
+					"%s: volume %u, %" PRIu64 " bytes at %" PRIu64 ", %" PRIu64
+					" in use: %s",
+					disk->path, v->number, v->size, v->offset, v->used, v->how);
+		}
+	}
+	for (unsigned int i = 0; i < manifest->warnings->len; i++)
+		capture_log_add(log, "warning: %s",
+				(const char *)g_ptr_array_index(manifest->warnings, i));
+}
+
+/* What could not be read: into the manifest, the log, and to the user. */
+void steps_note_gaps(const struct capture_options *options, const GArray *gaps,
+		     struct manifest_disk *disk, Manifest *manifest, CaptureLog *log)
+{
+	g_autofree char *text = NULL;
+
+	if (gaps->len == 0)
+		return;
+	for (unsigned int i = 0; i < gaps->len; i++) {
+		const struct extent *e = &g_array_index(gaps, struct extent, i);
+		struct manifest_gap *gap = manifest_add_gap(disk);
+
+		gap->offset = e->offset;
+		gap->length = e->length;
+		capture_log_add(log, "%s: %" PRIu64 " bytes at %" PRIu64 " could not be read",
+				disk->path, e->length, e->offset);
+	}
+	text =
+	    g_strdup_printf("%s: %" PRIu64 " bytes in %u ranges could not be read and are zero in "
+			    "the image",
+			    disk->path, gaps_bytes(gaps), gaps->len);
+	capture_log_add(log, "warning: %s", text);
+	options->warn(text, options->userdata);
+	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
+}
+
+bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error)
+{
+	g_autofree char *dir = g_canonicalize_filename(bundle->path, NULL);
+	const struct domain_place place = {
+		.name = manifest->name,
+		.uuid = manifest->uuid,
+		.type = "kvm",
+		.machine = "q35",
+		.image_dir = dir,
+		.network = "default",
+	};
+	g_autofree char *xml = domain_xml(manifest, &place);
+
+	return bundle_write_file(bundle, "domain.xml", xml, strlen(xml), manifest, error);
+}
