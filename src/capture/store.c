@@ -20,7 +20,8 @@
 #define STORE_MAX  (UINT64_C(8) << 30)
 #define ALIGN      (UINT64_C(1) << 20)
 
-/* Bytes that can be had without anybody suffering (proc(5), meminfo); 0: the kernel does not say. */
+/* Bytes that can be had without anybody suffering (proc(5), meminfo); 0: the kernel does not say.
+ */
 static uint64_t memory_available(void)
 {
 	static const char key[] = "\nMemAvailable:";

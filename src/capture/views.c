@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When one of several filesystems cannot be mounted, its snapshots may hold half of what it did: all
- * of them are made anew for the others.
+ * When one of several filesystems cannot be mounted, its snapshots may hold half of what it did:
+ * all of them are made anew for the others.
  */
 #include "capture/views.h"
 
@@ -172,8 +172,8 @@ static GPtrArray *list_wanted(const StorageMap *map, GPtrArray *warnings)
 	g_autoptr(GPtrArray) wanted = g_ptr_array_new();
 	g_autoptr(GError) cause = NULL;
 
-	if (map->dirty->len > 0)
-		(void)mapped_device_available(&cause);
+	if (mapped_device_available(&cause))
+		mapped_device_sweep(); /* what is left may keep the disks busy */
 	for (unsigned int i = 0; i < map->dirty->len; i++) {
 		struct map_dirty *dirty = g_ptr_array_index(map->dirty, i);
 
@@ -297,8 +297,7 @@ static int load_view(Views *views, const Bundle *bundle, const GPtrArray *disks,
 	if (store < 0)
 		return -1;
 	view = add_view(views, disks, number, store);
-	if (fstat(fd, &st) < 0 ||
-	    !copy_store(view, fd, view->store, (uint64_t)st.st_size, error) ||
+	if (fstat(fd, &st) < 0 || !copy_store(view, fd, view->store, (uint64_t)st.st_size, error) ||
 	    !start_view(view, error))
 		return -1;
 	return 1;
@@ -311,8 +310,8 @@ int views_load(const Bundle *bundle, const GPtrArray *disks, const struct map_op
 
 	for (unsigned int i = 0; i < disks->len; i++)
 		if (load_view(views, bundle, disks, i, target, error) < 0) {
-			g_prefix_error(error, "cannot go on with the snapshots of '%s': ",
-				       bundle->path);
+			g_prefix_error(error,
+				       "cannot go on with the snapshots of '%s': ", bundle->path);
 			return -1;
 		}
 	if (views->list->len == 0)

@@ -3,10 +3,10 @@
  * Views: disks as they are when the filesystems on them that only a mount brings in order have been
  * mounted and unmounted.  They are snapshots; the disks themselves are only read.
  *
- * As long as there are views, dev of their struct plan_disk is the snapshot, so that the map and the
- * bytes of all that lies on the disk come from one and the same view.  What the snapshots keep of
- * the replay is saved in the unfinished bundle: a capture that goes on sees what it saw before, and
- * replays nothing a second time.
+ * As long as there are views, dev of their struct plan_disk is the snapshot, so that the map and
+ * the bytes of all that lies on the disk come from one and the same view.  What the snapshots keep
+ * of the replay is saved in the unfinished bundle: a capture that goes on sees what it saw before,
+ * and replays nothing a second time.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A name is "wherry-PID-START-N" or "wherry-PID-START-N-ro": the process, when it was started, and a
- * count.  A process with that number that was started at another time is another one.
+ * A name is "wherry-PID-START-N" or "wherry-PID-START-N-ro": the process, when it was started, and
+ * a count.  A process with that number that was started at another time is another one.
  */
 #include "source/mapped-device.h"
 

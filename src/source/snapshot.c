@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's Documentation/admin-guide/device-mapper/snapshot.rst.  The store is a persistent one:
- * all that is in it is found again from its first bytes on.
+ * The kernel's Documentation/admin-guide/device-mapper/snapshot.rst.  The store is a persistent
+ * one: all that is in it is found again from its first bytes on.
  */
 #include "source/snapshot.h"
 
@@ -114,8 +114,7 @@ static MappedDevice *join(const struct snapshot_piece *pieces, unsigned int n, G
 
 		if (pieces[i].offset % SECTOR != 0 || pieces[i].length % SECTOR != 0) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-				    "%" PRIu64 " bytes at %" PRIu64
-				    " of '%s' are no whole sectors",
+				    "%" PRIu64 " bytes at %" PRIu64 " of '%s' are no whole sectors",
 				    pieces[i].length, pieces[i].offset,
 				    pieces[i].snapshot->disk->name);
 			return NULL;
