@@ -37,6 +37,9 @@ struct cloud_driver {
 
 	CloudNode *(*node)(Cloud *, GCancellable *, GError **);
 	CloudUse *(*use)(Cloud *, GCancellable *, GError **);
+	CloudNeeds *(*needs)(Cloud *, const char *uuid, GCancellable *, GError **);
+	GPtrArray *(*lacks)(Cloud *, const CloudNeeds *needs, GCancellable *, GError **);
+	GPtrArray *(*arriving)(Cloud *, GCancellable *, GError **);
 	/* A pool of which only the sizes are set. */
 	CloudPool *(*space)(Cloud *, const char *path, GCancellable *, GError **);
 

@@ -53,3 +53,39 @@ bool cloud_space(Cloud *cloud, const char *path, uint64_t *ret_capacity, uint64_
 	*ret_available = pool->available;
 	return true;
 }
+
+/* ---- Whether it can run a VM of another host ---- */
+
+void cloud_needs_free(CloudNeeds *needs)
+{
+	if (!needs)
+		return;
+	g_free(needs->name);
+	g_free(needs->uuid);
+	g_free(needs->xml);
+	g_clear_pointer(&needs->ties, g_ptr_array_unref);
+	g_free(needs);
+}
+
+CloudNeeds *cloud_needs(Cloud *cloud, const char *uuid, GCancellable *cancellable, GError **error)
+{
+	if (!cloud_check_offers(cloud, cloud->driver->needs != NULL, "VMs to move", error) ||
+	    !cloud_check_uuid("the VM's UUID", uuid, error))
+		return NULL;
+	return cloud->driver->needs(cloud, uuid, cancellable, error);
+}
+
+GPtrArray *cloud_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *cancellable,
+		       GError **error)
+{
+	if (!cloud_check_offers(cloud, cloud->driver->lacks != NULL, "VMs to move", error))
+		return NULL;
+	return cloud->driver->lacks(cloud, needs, cancellable, error);
+}
+
+GPtrArray *cloud_arriving(Cloud *cloud, GCancellable *cancellable, GError **error)
+{
+	if (!cloud_check_offers(cloud, cloud->driver->arriving != NULL, "VMs to move", error))
+		return NULL;
+	return cloud->driver->arriving(cloud, cancellable, error);
+}

@@ -48,3 +48,30 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CloudUse, cloud_use_free)
 /* Of the file system on which the directory @path is, or would be made; as it is now. */
 bool cloud_space(Cloud *cloud, const char *path, uint64_t *ret_capacity, uint64_t *ret_available,
 		 GCancellable *cancellable, GError **error);
+
+/* ---- Whether it can run a VM of another host ---- */
+
+/* What a running VM needs of its host. */
+typedef struct cloud_needs {
+	char *name, *uuid;
+	bool running;    /* or paused: it can be moved while it runs */
+	char *xml;       /* as it would move: CLOUD_XML_MIGRATABLE */
+	bool host_cpu;   /* it has the CPU of its host as that is, whatever model that be */
+	GPtrArray *ties; /* char *: what keeps it where it is, each a sentence's end */
+} CloudNeeds;
+
+/* NOT_FOUND: no such VM. */
+CloudNeeds *cloud_needs(Cloud *cloud, const char *uuid, GCancellable *cancellable, GError **error);
+void cloud_needs_free(CloudNeeds *needs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CloudNeeds, cloud_needs_free)
+
+/*
+ * What @cloud lacks to run that VM, each in a sentence's end ("it has no network 'lan'"): emulator,
+ * machine type, devices, CPU, networks, bridges, its name or UUID taken by another VM.  char *,
+ * owned; empty: it can.
+ */
+GPtrArray *cloud_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *cancellable,
+		       GError **error);
+
+/* The VMs that arrive at the host at this moment, whoever moves them: their UUIDs (char *). */
+GPtrArray *cloud_arriving(Cloud *cloud, GCancellable *cancellable, GError **error);

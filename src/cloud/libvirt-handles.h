@@ -8,6 +8,7 @@
 
 #include <libvirt/libvirt.h>
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virInterface, virInterfaceFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virNetwork, virNetworkFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStoragePool, virStoragePoolFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virStorageVol, virStorageVolFree)
@@ -31,6 +32,13 @@ CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellab
 /* libvirt-node.c */
 CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error);
 CloudUse *libvirt_use(Cloud *cloud, GCancellable *cancellable, GError **error);
+
+/* libvirt-fit.c */
+CloudNeeds *libvirt_needs(Cloud *cloud, const char *uuid, GCancellable *cancellable,
+			  GError **error);
+GPtrArray *libvirt_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *cancellable,
+			 GError **error);
+GPtrArray *libvirt_arriving(Cloud *cloud, GCancellable *cancellable, GError **error);
 
 /* libvirt-pool.c */
 GPtrArray *libvirt_pools(Cloud *cloud, GCancellable *cancellable, GError **error);

@@ -1,163 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads with XPath; no entity, file or network is ever loaded. */
 #include "cloud/libvirt-xml.h"
 
 #include "base/error.h"
 #include "cloud/cloud-check.h"
+#include "cloud/xml-reader.h"
 
 #include <inttypes.h>
-#include <libxml/parser.h>
 #include <libxml/xmlwriter.h>
-#include <libxml/xpath.h>
 #include <string.h>
-
-/* A parsed text. */
-typedef struct reader {
-	xmlDoc *doc;
-	xmlXPathContext *context;
-} Reader;
-
-static void reader_free(Reader *reader)
-{
-	if (!reader)
-		return;
-	xmlXPathFreeContext(reader->context);
-	xmlFreeDoc(reader->doc);
-	g_free(reader);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reader, reader_free)
-
-/* NULL: @xml is none, or its root is not @root. */
-static Reader *reader_new(const char *xml, const char *root)
-{
-	g_autoptr(Reader) reader = NULL;
-	const xmlNode *node;
-	xmlDoc *doc;
-
-	if (strlen(xml) > INT_MAX)
-		return NULL;
-	doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-			    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	if (!doc)
-		return NULL;
-	reader = g_new0(Reader, 1);
-	reader->doc = doc;
-	reader->context = xmlXPathNewContext(doc);
-	g_assert(reader->context);
-	node = xmlDocGetRootElement(doc);
-	if (!node || strcmp((const char *)node->name, root) != 0)
-		return NULL;
-	return g_steal_pointer(&reader);
-}
-
-static Reader *reader_new_or_fail(const char *xml, const char *root, GError **error)
-{
-	Reader *reader = reader_new(xml, root);
-
-	if (!reader)
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "the host's answer is no XML of a <%s>: '%.60s'", root, xml);
-	return reader;
-}
-
-/* Every text that @path leads to, without empty ones: char *, owned. */
-static GPtrArray *read_all(const Reader *reader, const char *path)
-{
-	GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
-	xmlXPathObject *found = xmlXPathEval((const xmlChar *)path, reader->context);
-	int count = found && found->nodesetval ? found->nodesetval->nodeNr : 0;
-
-	for (int i = 0; i < count; i++) {
-		xmlChar *text = xmlNodeGetContent(found->nodesetval->nodeTab[i]);
-
-		if (text && *text)
-			g_ptr_array_add(all, g_strstrip(g_strdup((const char *)text)));
-		xmlFree(text);
-	}
-	xmlXPathFreeObject(found);
-	return all;
-}
-
-/* The first of them; NULL: there is none. */
-static char *read_text(const Reader *reader, const char *path)
-{
-	g_autoptr(GPtrArray) all = read_all(reader, path);
-
-	return all->len > 0 ? g_strdup(all->pdata[0]) : NULL;
-}
-
-/* 0 where there is no number. */
-static uint64_t read_number(const Reader *reader, const char *path)
-{
-	g_autofree char *text = read_text(reader, path);
-	guint64 number = 0;
-
-	if (!text || !g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &number, NULL))
-		return 0;
-	return number;
-}
-
-static bool has(const Reader *reader, const char *path)
-{
-	g_autoptr(GPtrArray) all = read_all(reader, path);
-
-	return all->len > 0;
-}
 
 char *libvirt_read_host_uuid(const char *capabilities)
 {
-	g_autoptr(Reader) reader = reader_new(capabilities, "capabilities");
-	g_autofree char *uuid = reader ? read_text(reader, "/capabilities/host/uuid") : NULL;
+	g_autoptr(XmlReader) reader = xml_reader_try(capabilities, "capabilities");
+	g_autofree char *uuid = reader ? xml_read_text(reader, "/capabilities/host/uuid") : NULL;
 
 	return uuid ? g_ascii_strdown(uuid, -1) : NULL;
 }
 
 char *libvirt_read_host_cpu(const char *capabilities)
 {
-	g_autoptr(Reader) reader = reader_new(capabilities, "capabilities");
-	xmlXPathObject *found;
-	char *text = NULL;
+	g_autoptr(XmlReader) reader = xml_reader_try(capabilities, "capabilities");
 
-	if (!reader)
-		return NULL;
-	found = xmlXPathEval((const xmlChar *)"/capabilities/host/cpu", reader->context);
-	if (found && found->nodesetval && found->nodesetval->nodeNr > 0) {
-		xmlBuffer *buffer = xmlBufferCreate();
-
-		g_assert(buffer);
-		if (xmlNodeDump(buffer, reader->doc, found->nodesetval->nodeTab[0], 0, 0) >= 0)
-			text = g_strdup((const char *)xmlBufferContent(buffer));
-		xmlBufferFree(buffer);
-	}
-	xmlXPathFreeObject(found);
-	return text;
+	return reader ? xml_read_element(reader, "/capabilities/host/cpu") : NULL;
 }
 
 char *libvirt_read_cpu_model(const char *capabilities)
 {
-	g_autoptr(Reader) reader = reader_new(capabilities, "capabilities");
+	g_autoptr(XmlReader) reader = xml_reader_try(capabilities, "capabilities");
 
-	return reader ? read_text(reader, "/capabilities/host/cpu/model") : NULL;
+	return reader ? xml_read_text(reader, "/capabilities/host/cpu/model") : NULL;
 }
 
 bool libvirt_read_is_bridge(const char *interface)
 {
-	g_autoptr(Reader) reader = reader_new(interface, "interface");
+	g_autoptr(XmlReader) reader = xml_reader_try(interface, "interface");
 
-	return reader && has(reader, "/interface[@type='bridge']/@name");
+	return reader && xml_has(reader, "/interface[@type='bridge']/@name");
 }
 
 bool libvirt_read_cpu_virtualizes(const char *cpu)
 {
-	g_autoptr(Reader) reader = reader_new(cpu, "cpu");
+	g_autoptr(XmlReader) reader = xml_reader_try(cpu, "cpu");
 
-	return reader && has(reader, "/cpu/feature[@name='vmx' or @name='svm']"
-				     "[not(@policy) or @policy='require' or @policy='force']"
-				     "/@name");
+	return reader && xml_has(reader, "/cpu/feature[@name='vmx' or @name='svm']"
+					 "[not(@policy) or @policy='require' or @policy='force']"
+					 "/@name");
 }
 
 /* The emulator for domains of @type on a guest's architecture, which is quoted by its caller. */
-static char *read_emulator(const Reader *reader, const char *arch, const char *type)
+static char *read_emulator(const XmlReader *reader, const char *arch, const char *type)
 {
 	g_autofree char *own = g_strdup_printf("/capabilities/guest[os_type='hvm']/arch[@name='%s']"
 					       "/domain[@type='%s']/emulator",
@@ -166,19 +57,19 @@ static char *read_emulator(const Reader *reader, const char *arch, const char *t
 	    g_strdup_printf("/capabilities/guest[os_type='hvm']/arch[@name='%s'][domain/@type='%s']"
 			    "/emulator",
 			    arch, type);
-	char *emulator = read_text(reader, own);
+	char *emulator = xml_read_text(reader, own);
 
-	return emulator ? emulator : read_text(reader, common);
+	return emulator ? emulator : xml_read_text(reader, common);
 }
 
 bool libvirt_read_capabilities(const char *capabilities, CloudCapacity *ret, GError **error)
 {
-	g_autoptr(Reader) reader = reader_new_or_fail(capabilities, "capabilities", error);
+	g_autoptr(XmlReader) reader = xml_reader_open(capabilities, "capabilities", error);
 	g_autofree char *arch = NULL, *machines = NULL;
 
 	if (!reader)
 		return false;
-	arch = read_text(reader, "/capabilities/host/cpu/arch");
+	arch = xml_read_text(reader, "/capabilities/host/cpu/arch");
 	if (!arch || strspn(arch, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(arch)) {
 		g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 				    "the host does not say what architecture it has");
@@ -187,7 +78,7 @@ bool libvirt_read_capabilities(const char *capabilities, CloudCapacity *ret, GEr
 	machines = g_strdup_printf("/capabilities/guest[os_type='hvm']/arch[@name='%s']"
 				   "//machine",
 				   arch);
-	ret->machines = read_all(reader, machines);
+	ret->machines = xml_read_all(reader, machines);
 	ret->qemu_emulator = read_emulator(reader, arch, "qemu");
 	ret->kvm_emulator = read_emulator(reader, arch, "kvm");
 	ret->arch = g_steal_pointer(&arch);
@@ -196,35 +87,35 @@ bool libvirt_read_capabilities(const char *capabilities, CloudCapacity *ret, GEr
 
 bool libvirt_read_domain_capabilities(const char *xml, CloudCapacity *ret, GError **error)
 {
-	g_autoptr(Reader) reader = reader_new_or_fail(xml, "domainCapabilities", error);
+	g_autoptr(XmlReader) reader = xml_reader_open(xml, "domainCapabilities", error);
 
 	if (!reader)
 		return false;
 	ret->cpus_max =
-	    (unsigned int)MIN(read_number(reader, "/domainCapabilities/vcpu/@max"), UINT_MAX);
-	ret->uefi = has(reader, "/domainCapabilities/os/enum[@name='firmware'][value='efi']");
-	ret->secure_boot = ret->uefi && has(reader, "/domainCapabilities/os/loader"
-						    "/enum[@name='secure'][value='yes']");
+	    (unsigned int)MIN(xml_read_number(reader, "/domainCapabilities/vcpu/@max"), UINT_MAX);
+	ret->uefi = xml_has(reader, "/domainCapabilities/os/enum[@name='firmware'][value='efi']");
+	ret->secure_boot = ret->uefi && xml_has(reader, "/domainCapabilities/os/loader"
+							"/enum[@name='secure'][value='yes']");
 	return true;
 }
 
 bool libvirt_read_pool(const char *xml, CloudPool *ret, GError **error)
 {
-	g_autoptr(Reader) reader = reader_new_or_fail(xml, "pool", error);
+	g_autoptr(XmlReader) reader = xml_reader_open(xml, "pool", error);
 
 	if (!reader)
 		return false;
-	ret->type = read_text(reader, "/pool/@type");
-	ret->path = read_text(reader, "/pool/target/path");
+	ret->type = xml_read_text(reader, "/pool/@type");
+	ret->path = xml_read_text(reader, "/pool/target/path");
 	if (!ret->type)
 		ret->type = g_strdup("unknown");
 	return true;
 }
 
 /* "1700000000.123456789": the nanoseconds have nine digits. */
-static void read_time(const Reader *reader, struct libvirt_file *file)
+static void read_time(const XmlReader *reader, struct libvirt_file *file)
 {
-	g_autofree char *text = read_text(reader, "/volume/target/timestamps/mtime");
+	g_autofree char *text = xml_read_text(reader, "/volume/target/timestamps/mtime");
 	g_auto(GStrv) parts = text ? g_strsplit(text, ".", 2) : NULL;
 	guint64 number;
 
@@ -239,15 +130,15 @@ static void read_time(const Reader *reader, struct libvirt_file *file)
 bool libvirt_read_volume(const char *xml, CloudVolume *ret, struct libvirt_file *ret_file,
 			 GError **error)
 {
-	g_autoptr(Reader) reader = reader_new_or_fail(xml, "volume", error);
+	g_autoptr(XmlReader) reader = xml_reader_open(xml, "volume", error);
 
 	if (!reader)
 		return false;
-	ret->path = read_text(reader, "/volume/target/path");
-	ret->format = read_text(reader, "/volume/target/format/@type");
-	ret->backing = read_text(reader, "/volume/backingStore/path");
-	ret->capacity = read_number(reader, "/volume/capacity");
-	ret->allocation = read_number(reader, "/volume/allocation");
+	ret->path = xml_read_text(reader, "/volume/target/path");
+	ret->format = xml_read_text(reader, "/volume/target/format/@type");
+	ret->backing = xml_read_text(reader, "/volume/backingStore/path");
+	ret->capacity = xml_read_number(reader, "/volume/capacity");
+	ret->allocation = xml_read_number(reader, "/volume/allocation");
 	if (!ret->path)
 		ret->path = g_strdup("");
 	if (!ret->format)
@@ -255,9 +146,9 @@ bool libvirt_read_volume(const char *xml, CloudVolume *ret, struct libvirt_file 
 	if (!ret_file)
 		return true;
 	*ret_file = (struct libvirt_file){
-		.physical = read_number(reader, "/volume/physical"),
-		.owner = (unsigned int)read_number(reader, "/volume/target/permissions/owner"),
-		.group = (unsigned int)read_number(reader, "/volume/target/permissions/group"),
+		.physical = xml_read_number(reader, "/volume/physical"),
+		.owner = (unsigned int)xml_read_number(reader, "/volume/target/permissions/owner"),
+		.group = (unsigned int)xml_read_number(reader, "/volume/target/permissions/group"),
 	};
 	read_time(reader, ret_file);
 	return true;
@@ -274,12 +165,12 @@ static void add_new(GPtrArray *into, GPtrArray *from)
 
 bool libvirt_read_domain(const char *xml, CloudDomain *ret, GError **error)
 {
-	g_autoptr(Reader) reader = reader_new_or_fail(xml, "domain", error);
+	g_autoptr(XmlReader) reader = xml_reader_open(xml, "domain", error);
 	GPtrArray *macs;
 
 	if (!reader)
 		return false;
-	macs = read_all(reader, "/domain/devices/interface/mac/@address");
+	macs = xml_read_all(reader, "/domain/devices/interface/mac/@address");
 	for (unsigned int i = 0; i < macs->len; i++) {
 		char *lower = g_ascii_strdown(macs->pdata[i], -1);
 
@@ -288,15 +179,15 @@ bool libvirt_read_domain(const char *xml, CloudDomain *ret, GError **error)
 	}
 	add_new(ret->macs, macs);
 	/* A mirror and a backing chain are paths in use, too. */
-	add_new(ret->paths, read_all(reader, "/domain/devices/disk//source/@file | "
-					     "/domain/devices/disk//source/@dev | "
-					     "/domain/devices/disk//source/@dir"));
+	add_new(ret->paths, xml_read_all(reader, "/domain/devices/disk//source/@file | "
+						 "/domain/devices/disk//source/@dev | "
+						 "/domain/devices/disk//source/@dir"));
 	return true;
 }
 
 bool libvirt_read_domain_names(const char *xml, char **ret_name, char **ret_uuid, GError **error)
 {
-	g_autoptr(Reader) reader = reader_new(xml, "domain");
+	g_autoptr(XmlReader) reader = xml_reader_try(xml, "domain");
 	g_autofree char *name = NULL, *uuid = NULL;
 
 	if (!reader) {
@@ -304,8 +195,8 @@ bool libvirt_read_domain_names(const char *xml, char **ret_name, char **ret_uuid
 				    "what shall be defined is no XML of a <domain>");
 		return false;
 	}
-	name = read_text(reader, "/domain/name");
-	uuid = read_text(reader, "/domain/uuid");
+	name = xml_read_text(reader, "/domain/name");
+	uuid = xml_read_text(reader, "/domain/uuid");
 	if (!cloud_check_name("the VM's name", name ? name : "", error) ||
 	    !cloud_check_uuid("the VM's UUID", uuid ? uuid : "", error))
 		return false;

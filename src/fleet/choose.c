@@ -60,8 +60,9 @@ static const FleetHost *find_source(const GPtrArray *hosts, const FleetVm *vm, G
 	return NULL;
 }
 
-/* Judge by what the store says now. */
-static FleetChoice *judge_all(Store *store, const struct fleet_request *request, GError **error)
+/* Judge by what the store says now, and by what the hosts answered, if they have been asked. */
+static FleetChoice *judge_all(Store *store, const struct fleet_request *request, const Fits *fits,
+			      GError **error)
 {
 	g_autoptr(GPtrArray) hosts = fleet_host_list(store, error);
 	g_autoptr(GPtrArray) reservations = hosts ? fleet_reservation_list(store, error) : NULL;
@@ -74,22 +75,25 @@ static FleetChoice *judge_all(Store *store, const struct fleet_request *request,
 	if (!need.source)
 		return NULL;
 	choice = choice_new(request, need.space);
-	for (unsigned int i = 0; i < hosts->len; i++)
-		g_ptr_array_add(choice->verdicts, rules_judge(hosts->pdata[i], &need, request,
-							      reservations, g_get_real_time()));
+	for (unsigned int i = 0; i < hosts->len; i++) {
+		FleetVerdict *verdict =
+		    rules_judge(hosts->pdata[i], &need, request, reservations, g_get_real_time());
+
+		if (fits)
+			fits_add_reasons(fits, request->limits, reservations, verdict);
+		g_ptr_array_add(choice->verdicts, verdict);
+	}
 	return g_steal_pointer(&choice);
 }
 
-/* Judge, add what the hosts answered, and rank. */
+/* Judge and rank. */
 static FleetChoice *judge_and_rank(Store *store, const struct fleet_request *request,
 				   const Fits *fits, GError **error)
 {
-	g_autoptr(FleetChoice) choice = judge_all(store, request, error);
+	g_autoptr(FleetChoice) choice = judge_all(store, request, fits, error);
 
 	if (!choice)
 		return NULL;
-	for (unsigned int i = 0; i < choice->verdicts->len; i++)
-		fits_add_reasons(fits, choice->verdicts->pdata[i]);
 	rules_rank(choice->verdicts);
 	if (choice->verdicts->len > 0) {
 		const FleetVerdict *first = choice->verdicts->pdata[0];
@@ -103,7 +107,7 @@ static FleetChoice *judge_and_rank(Store *store, const struct fleet_request *req
 static Fits *ask_hosts(Store *store, const struct fleet_request *request, GCancellable *cancellable,
 		       GError **error)
 {
-	g_autoptr(FleetChoice) before = judge_all(store, request, error);
+	g_autoptr(FleetChoice) before = judge_all(store, request, NULL, error);
 
 	if (!before)
 		return NULL;

@@ -44,8 +44,11 @@ struct fleet_request {
 typedef struct fleet_verdict {
 	int64_t host_id;
 	char *host, *address, *uri;
-	GPtrArray *reasons; /* char *: why it is out; empty: it can be */
-	unsigned int rank;  /* from 1; 0: out */
+	GPtrArray *reasons;   /* char *: why it is out; empty: it can be */
+	unsigned int rank;    /* from 1; 0: out */
+	char *other_cpu;      /* its CPU's model, if that is not the one of the VM's host */
+	bool unasked;         /* it was not even asked: it is the VM's own, abnormal or unwanted */
+	unsigned int inbound; /* VMs that are on their way there for our jobs */
 	/* After the move, if the host was judged so far. */
 	char *place_name, *place_path; /* the pool for the disks; NULL: none has room */
 	int64_t free_memory, free_space, free_cpus;

@@ -9,12 +9,10 @@
 #include "cloud/cloud-node.h"
 #include "fleet/host-row.h"
 #include "fleet/reservation.h"
+#include "fleet/side-by-side.h"
 #include "fleet/vm-row.h"
 
 #include <string.h>
-
-/* Hosts that are read at a time; each is waited for, not worked on. */
-enum { THREADS_MAX = 64 };
 
 /* Between two looks at the CPU time, which give the load. */
 enum { LOOK_MS = 1000, LOOK_STEP_MS = 50 };
@@ -267,7 +265,7 @@ static bool read_all(Reading *reading, GError **error)
 	       read_use(reading, cloud, before, error) && read_disks(reading, cloud, error);
 }
 
-static void run_reading(void *data, void *userdata)
+static void run_reading(void *data)
 {
 	Reading *reading = data;
 
@@ -334,10 +332,8 @@ static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCance
 {
 	g_autoptr(GPtrArray) readings =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)reading_free);
-	g_autoptr(GError) cause = NULL;
-	GThreadPool *threads = g_thread_pool_new(run_reading, NULL, THREADS_MAX, false, &cause);
 
-	while (threads && hosts->len > 0) {
+	while (hosts->len > 0) {
 		Reading *reading = g_new0(Reading, 1);
 
 		reading->host = g_ptr_array_steal_index(hosts, 0);
@@ -345,16 +341,8 @@ static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCance
 		reading->limits.stall_ms = timeout_ms;
 		reading->cancellable = cancellable;
 		g_ptr_array_add(readings, reading);
-		/* It is queued where no thread can be started now. */
-		(void)g_thread_pool_push(threads, reading, NULL);
 	}
-	if (threads)
-		g_thread_pool_free(threads, false, true);
-	if (!cause)
-		return g_steal_pointer(&readings);
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot start threads: %s",
-		    cause->message);
-	return NULL;
+	return side_by_side(run_reading, readings, error) ? g_steal_pointer(&readings) : NULL;
 }
 
 GPtrArray *fleet_refresh(Store *store, const char *const *names, unsigned int timeout_ms,

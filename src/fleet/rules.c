@@ -33,6 +33,7 @@ void rules_verdict_free(FleetVerdict *verdict)
 	g_ptr_array_unref(verdict->reasons);
 	g_free(verdict->place_name);
 	g_free(verdict->place_path);
+	g_free(verdict->other_cpu);
 	g_free(verdict);
 }
 
@@ -265,6 +266,10 @@ FleetVerdict *rules_judge(const FleetHost *host, const struct rules_need *need,
 	judge_wanted(verdict, host, need, request);
 	if (abnormal)
 		rules_out(verdict, "%s", abnormal);
+	verdict->unasked = verdict->reasons->len > 0;
+	verdict->inbound = promised.inbound;
+	if (g_strcmp0(host->cpu_model, need->source->cpu_model) != 0)
+		verdict->other_cpu = g_strdup(host->cpu_model ? host->cpu_model : "unknown");
 	if (host->id == need->source->id || abnormal)
 		return verdict; /* figures would be of another time, or count the VM twice */
 	judge_kind(verdict, host, need);
