@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "bundle/journal.h"
-#include "capture/store.h"
+#include "capture/snapshot-store.h"
 #include "map/volume.h"
 #include "source/mapped-device.h"
 #include "source/snapshot.h"
@@ -107,7 +107,7 @@ static Views *start_views(const GPtrArray *disks, const GPtrArray *wanted, const
 
 		if (!is_wanted(wanted, disk->dev))
 			continue;
-		store = store_open(target, disks->len, error);
+		store = snapshot_store_open(target, disks->len, error);
 		if (store < 0 || !start_view(add_view(views, disks, i, store), error))
 			return NULL;
 	}
@@ -293,7 +293,7 @@ static int load_view(Views *views, const Bundle *bundle, const GPtrArray *disks,
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return -1;
 	}
-	store = store_open(target, disks->len, error);
+	store = snapshot_store_open(target, disks->len, error);
 	if (store < 0)
 		return -1;
 	view = add_view(views, disks, number, store);

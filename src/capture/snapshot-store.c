@@ -3,7 +3,7 @@
  * A replay writes what is in the log, 2 GiB at most, and what follows from it; mostly it is a few
  * MiB.
  */
-#include "capture/store.h"
+#include "capture/snapshot-store.h"
 
 #include "base/autofd.h"
 #include "base/error.h"
@@ -46,7 +46,7 @@ static bool set_size(int fd, uint64_t size)
 	return ftruncate(fd, (off_t)(size - size % ALIGN)) == 0;
 }
 
-int store_open(const char *target, unsigned int n, GError **error)
+int snapshot_store_open(const char *target, unsigned int n, GError **error)
 {
 	/* Half of either, of which the capture itself needs more. */
 	uint64_t memory = memory_available() / 2 / n, medium = medium_free(target) / 2 / n;

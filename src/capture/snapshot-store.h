@@ -8,4 +8,4 @@
  * An empty file without a name, as large as one of @n may get: in memory, or, when that is short,
  * on the medium, in the directory @target.  -1: failed.  What is not written takes no room.
  */
-int store_open(const char *target, unsigned int n, GError **error);
+int snapshot_store_open(const char *target, unsigned int n, GError **error);
