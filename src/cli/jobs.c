@@ -7,6 +7,8 @@
 #include "cli/job-kinds.h"
 #include "job/recover.h"
 
+#include <unistd.h>
+
 Store *jobs_open(const char *state, GError **error)
 {
 	g_autofree char *path = state ? g_strdup(state) : store_default_path();
@@ -28,6 +30,11 @@ struct job_runner jobs_runner(const struct common_options *common, Display *disp
 		.stop = stop,
 		.userdata = display,
 	};
+}
+
+void jobs_own_session(void *nothing)
+{
+	(void)setsid(); /* fails only where it is one already */
 }
 
 bool jobs_recover_left(Store *store, const struct job_runner *runner, GError **error)
