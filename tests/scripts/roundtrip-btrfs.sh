@@ -235,6 +235,16 @@ check_used ()
     [ "$used" = "$in_use" ] || fail "$1: $used bytes in use by the map, $in_use by the trees"
 }
 
+# check_missing NAME: one device of several, without the others, is carried whole, and it is said.
+check_missing ()
+{
+    "$PROGRAM" inspect --json disk0 > facts.json
+    jq -e --arg words "btrfs of $n_disks devices, of which 1 is among the disks" '
+        ([.. | objects | .how? // empty] | index("carried whole: \($words)")) and
+        any(.. | objects | .warnings? // empty | .[]; contains($words))' facts.json > /dev/null ||
+        fail "$1: a missing device: $(jq -c '[.. | objects | .how?, .warnings? | values]' facts.json)"
+}
+
 # check_files NAME HISTORY: what came back, which is changed.
 check_files ()
 {
@@ -294,6 +304,7 @@ one ()
         cmp -n "$size" -i "$offset:0" "raw-disk$i" "expected$i" ||
             fail "$name: the map of disk $i is not that of the trees"
     done
+    [ "$n_disks" -eq 1 ] || [ "$history" = add ] || check_missing "$name"
     check_files "$name" "$history"
 }
 
