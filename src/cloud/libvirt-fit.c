@@ -148,7 +148,7 @@ static bool has_device(virConnectPtr connection, const char *name)
 {
 	g_autoptr(virInterface) device = virInterfaceLookupByName(connection, name);
 
-	return device && virInterfaceIsActive(device) == 1;
+	return device != NULL; /* it is inactive as long as nothing is plugged into it */
 }
 
 /* Bridges that libvirt's own networks made are no interfaces to it. */
