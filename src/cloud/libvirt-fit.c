@@ -229,17 +229,18 @@ GPtrArray *libvirt_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *ca
 
 /* ---- Arriving ---- */
 
-/* Whether the job of @domain is that it comes here. */
+/*
+ * Whether @domain comes here: it waits, and of its job libvirt says nothing but that this is not
+ * the host to ask.
+ */
 static bool is_arriving(virDomainPtr domain)
 {
-	virTypedParameterPtr params = NULL;
-	int type, count = 0, operation = 0;
+	virDomainJobInfo job;
+	int state;
 
-	if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
-		return false;
-	(void)virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
-	virTypedParamsFree(params, count);
-	return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN;
+	return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+	       virDomainGetJobInfo(domain, &job) < 0 &&
+	       virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID;
 }
 
 static bool work_arriving(virConnectPtr connection, LibvirtRequest *request, GError **error)

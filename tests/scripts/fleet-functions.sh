@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Sourced after lab-functions.sh by the scripts about hosts and the choice among them.
+# shellcheck disable=SC2154 # what lab-functions.sh sets
 
 # add_hosts N [OPTION...]: hosts a, b, c ..., which are 1, 2, 3 ... of the lab.
 add_hosts ()
@@ -37,11 +38,18 @@ small_vm ()
 # QEMU in a cache, and that is edited, since there is but one QEMU and one CPU on this machine.
 fake ()
 {
-    local pid
-    pid=$("$libvirtd" pid "$labdir/$1")
-    kill "$pid"
-    wait_for 30 [ ! -e "/proc/$pid" ]
+    on "$1" capabilities > /dev/null # fills it
+    end_daemon "$1"
     sed -i "$2" "$labdir/$1"/host/cache/qemu/capabilities/*.xml
+    "$libvirtd" start "$labdir/$1" > /dev/null
+}
+
+# restart I [REAL]: its libvirtd, with what host 1 found of QEMU if REAL is given.
+restart ()
+{
+    end_daemon "$1"
+    [ -z "${2-}" ] || cp "$labdir"/1/host/cache/qemu/capabilities/*.xml \
+        "$labdir/$1/host/cache/qemu/capabilities"
     "$libvirtd" start "$labdir/$1" > /dev/null
 }
 

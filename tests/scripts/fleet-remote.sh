@@ -48,7 +48,6 @@ issue ()
 # start_tls I: its libvirtd listens with TLS, too, and asks for a certificate of our CA.
 start_tls ()
 {
-    local pid
     openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout cakey.pem \
         -out cacert.pem -addext keyUsage=keyCertSign 2> /dev/null
     issue server "IP:10.77.0.$1"
@@ -59,9 +58,7 @@ start_tls ()
 	cert_file = "$workdir/servercert.pem"
 	ca_file = "$workdir/cacert.pem"
 	END
-    pid=$("$libvirtd" pid "$labdir/$1")
-    kill "$pid"
-    wait_for 30 [ ! -e "/proc/$pid" ]
+    end_daemon "$1"
     "$libvirtd" start "$labdir/$1" > /dev/null
 }
 
@@ -97,10 +94,7 @@ test_tls ()
     wherry host add u "qemu://10.77.0.2:16514/system?pkipath=$workdir" --address 10.77.0.8 > /dev/null
     is_read u
     issue server "IP:10.77.0.7"
-    local pid
-    pid=$("$libvirtd" pid "$labdir/2")
-    kill "$pid"
-    wait_for 30 [ ! -e "/proc/$pid" ]
+    end_daemon 2
     "$libvirtd" start "$labdir/2" > /dev/null
     fails_with "1 of 1 hosts could not be read" wherry host refresh t
     grep -i certificate stderr > /dev/null || fail "$(cat stderr)"

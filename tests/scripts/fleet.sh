@@ -46,8 +46,8 @@ max-laod=1' > wrong.conf
 
     add_hosts 3 --label rack=1
     [ "$(grep -c 'without encryption' warnings)" -eq 3 ] || fail "no warning: $(cat warnings)"
-    wherry host list > list
-    [ "$(grep -c 'ABNORMAL: it was never read' list)" -eq 3 ] || fail "$(cat list)"
+    wherry host list > hosts.txt
+    [ "$(grep -c 'ABNORMAL: it was never read' hosts.txt)" -eq 3 ] || fail "$(cat hosts.txt)"
     fails_with "no host 'x'; there are: a, b, c" wherry host show x
 }
 

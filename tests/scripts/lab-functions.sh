@@ -63,3 +63,12 @@ wait_for ()
         sleep 0.1
     done
 }
+
+# end_daemon I: its libvirtd ends; "$libvirtd" start "$labdir/I" starts it again.
+end_daemon ()
+{
+    local pid
+    pid=$("$libvirtd" pid "$labdir/$1")
+    kill "$pid"
+    wait_for 30 [ ! -e "/proc/$pid" ]
+}

@@ -226,6 +226,37 @@ static void test_moved(void **state)
 	}
 }
 
+/* What the world says of a job: 7 has ended, what cannot be told is an error. */
+static int ended_says;
+
+static int has_ended(Store *store, int64_t id, const char *uuid, GError **error)
+{
+	assert_int_equal(id, 7);
+	assert_string_equal(uuid, JOB);
+	if (ended_says < 0)
+		g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_IO, "unreadable");
+	return ended_says;
+}
+
+static void test_release_ended(void **state)
+{
+	g_autoptr(Store) store = open_fleet();
+	g_autoptr(GError) error = NULL;
+
+	put_vm(store, 1, "web", VM_UUID);
+	reserve(store, JOB, VM_UUID);
+	ended_says = 0;
+	assert_ok(fleet_release_ended(store, has_ended, &error), error);
+	assert_state(store, "a", "migrating");
+	ended_says = -1;
+	assert_false(fleet_release_ended(store, has_ended, &error));
+	assert_error(&error, WHERRY_ERROR_IO, "unreadable");
+	assert_state(store, "a", "migrating");
+	ended_says = 1;
+	assert_ok(fleet_release_ended(store, has_ended, &error), error);
+	assert_state(store, "a", "running");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +266,7 @@ int main(void)
 						leave_place),
 		cmocka_unit_test_setup_teardown(test_state_and_disk, enter_place, leave_place),
 		cmocka_unit_test_setup_teardown(test_moved, enter_place, leave_place),
+		cmocka_unit_test_setup_teardown(test_release_ended, enter_place, leave_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
