@@ -8,8 +8,9 @@
 #include <string.h>
 
 /* What --debug may name: the log domain of each room is "wherry-" and one of these. */
-static const char *const topics[] = { "base",  "source", "map",   "image", "bundle", "capture",
-				      "cloud", "import", "fleet", "job",   "cli",    "all" };
+static const char *const topics[] = { "base",    "source", "map",    "image", "bundle",
+				      "capture", "cloud",  "import", "fleet", "migrate",
+				      "job",     "cli",    "all" };
 
 GOptionEntry option_flag(const char *name, char letter, int *where, const char *text)
 {

@@ -9,5 +9,6 @@ extern const struct command cmd_host;
 extern const struct command cmd_import;
 extern const struct command cmd_inspect;
 extern const struct command cmd_job;
+extern const struct command cmd_migrate;
 extern const struct command cmd_verify;
 extern const struct command cmd_vm;

@@ -13,6 +13,9 @@ Store *jobs_open(const char *state, GError **error);
  */
 struct job_runner jobs_runner(const struct common_options *common, Display *display);
 
+/* A GSpawnChildSetupFunc: the child outlives the terminal and its signals. */
+void jobs_own_session(void *nothing);
+
 /*
  * Recover every job that a dead process left, and say what came of it.  How such a job ended is no
  * failure of the verb that found it; only CANCELLED and a store that cannot be used are.

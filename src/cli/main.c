@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-	&cmd_inspect, &cmd_capture, &cmd_verify, &cmd_import, &cmd_host, &cmd_vm, &cmd_job, NULL,
+	&cmd_inspect, &cmd_capture, &cmd_verify, &cmd_import, &cmd_host,
+	&cmd_vm,      &cmd_migrate, &cmd_job,    NULL,
 };
 
 static const struct command *find_command(const char *name)

@@ -103,6 +103,8 @@ struct cloud_driver {
 				   struct cloud_progress *ret, GCancellable *, GError **);
 	bool (*migration_tune)(Cloud *, const char *uuid, uint64_t downtime_ms, GCancellable *,
 			       GError **);
+	bool (*migration_set_bandwidth)(Cloud *, const char *uuid, uint64_t bandwidth,
+					GCancellable *, GError **);
 	bool (*migration_postcopy)(Cloud *, const char *uuid, GCancellable *, GError **);
 	bool (*migration_abort)(Cloud *, const char *uuid, GCancellable *, GError **);
 	bool (*migration_yank)(Cloud *, const char *uuid, const char *const *targets,

@@ -285,6 +285,7 @@ const struct cloud_driver cloud_libvirt = {
 	.migration_end = libvirt_migration_end,
 	.migration_progress = libvirt_migration_progress,
 	.migration_tune = libvirt_migration_tune,
+	.migration_set_bandwidth = libvirt_migration_set_bandwidth,
 	.migration_postcopy = libvirt_migration_postcopy,
 	.migration_abort = libvirt_migration_abort,
 	.migration_yank = libvirt_migration_yank,

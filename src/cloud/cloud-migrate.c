@@ -134,6 +134,13 @@ bool cloud_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
 	       cloud->driver->migration_tune(cloud, uuid, downtime_ms, cancellable, error);
 }
 
+bool cloud_migration_set_bandwidth(Cloud *cloud, const char *uuid, uint64_t bandwidth,
+				   GCancellable *cancellable, GError **error)
+{
+	return check(cloud, cloud->driver->migration_set_bandwidth != NULL, uuid, error) &&
+	       cloud->driver->migration_set_bandwidth(cloud, uuid, bandwidth, cancellable, error);
+}
+
 bool cloud_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			      GError **error)
 {

@@ -165,6 +165,10 @@ bool cloud_migration_result(Cloud *cloud, const char *uuid, struct cloud_progres
 bool cloud_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
 			  GCancellable *cancellable, GError **error);
 
+/* From now on memory may take so many bytes a second; disks keep what they began with. */
+bool cloud_migration_set_bandwidth(Cloud *cloud, const char *uuid, uint64_t bandwidth,
+				   GCancellable *cancellable, GError **error);
+
 /* Let the guest run there now, its memory following.  From then on nothing brings it back. */
 bool cloud_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			      GError **error);

@@ -240,7 +240,7 @@ static bool is_arriving(virDomainPtr domain)
 
 	return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
 	       virDomainGetJobInfo(domain, &job) < 0 &&
-	       virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID;
+	       virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
 }
 
 static bool work_arriving(virConnectPtr connection, LibvirtRequest *request, GError **error)

@@ -110,6 +110,8 @@ bool libvirt_migration_progress(Cloud *cloud, const char *uuid, bool ended,
 				GError **error);
 bool libvirt_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms,
 			    GCancellable *cancellable, GError **error);
+bool libvirt_migration_set_bandwidth(Cloud *cloud, const char *uuid, uint64_t bandwidth,
+				     GCancellable *cancellable, GError **error);
 bool libvirt_migration_postcopy(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 				GError **error);
 bool libvirt_migration_abort(Cloud *cloud, const char *uuid, GCancellable *cancellable,

@@ -149,6 +149,30 @@ bool libvirt_migration_tune(Cloud *cloud, const char *uuid, uint64_t downtime_ms
 	return request_run(libvirt_cloud_of(cloud), &request, cancellable, error);
 }
 
+static bool work_bandwidth(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
+
+	if (!domain || virDomainMigrateSetMaxSpeed(domain, MAX(1, request->number >> 20), 0) < 0) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	return true;
+}
+
+bool libvirt_migration_set_bandwidth(Cloud *cloud, const char *uuid, uint64_t bandwidth,
+				     GCancellable *cancellable, GError **error)
+{
+	g_autoptr(LibvirtRequest) request =
+	    request_new(libvirt_cloud_of(cloud), work_bandwidth,
+			"giving the move of the VM %s of '%s' %" G_GUINT64_FORMAT " bytes a second",
+			uuid, cloud->uri, bandwidth);
+
+	request->uuid = g_strdup(uuid);
+	request->number = bandwidth;
+	return request_run(libvirt_cloud_of(cloud), &request, cancellable, error);
+}
+
 static bool work_postcopy(virConnectPtr connection, LibvirtRequest *request, GError **error)
 {
 	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);

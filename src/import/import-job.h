@@ -17,7 +17,7 @@ typedef struct {
 Cloud *import_job_cloud(ImportJob *job, JobContext *context, GError **error);
 
 /* Of the pool that is used: the plan's, or one that another made meanwhile.  Borrowed. */
-const char *import_job_pool(const ImportJob *job, const JobContext *context);
+const char *import_job_pool(ImportJob *job, JobContext *context);
 
 /*
  * That the volume with the copy is there, and that the host, too, sees in it a qcow2 of the disk's

@@ -16,8 +16,8 @@
 #include "map/btrfs-disk.h"
 #include "map/volume.h"
 
-/* 64 MiB of memory for both together; 1 TiB has about 1,000 chunks. */
-#define BTRFS_MAX_STRIPES ((size_t)1 << 20)
+/* 64 MiB of memory for chunks and stripes; 1 TiB has about 1,000 of them. */
+#define BTRFS_MAX_STRIPES ((size_t)1 << 19)
 
 struct btrfs_device {
 	const Volume *volume; /* borrowed */

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", disk->fd);
 	autofd int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	xfs_lay_out(fd, data, size);
+	fuzz_lay_out(fd, data, size);
 	xfs_mend(fd, data, size);
 	return fuzz_try(&map_xfs, "xfs", disk);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An XFS as a small input: records of 516 bytes, each a little-endian number of four bytes and the
- * sector of 512 that has it; all others are zeros.  tests/fuzz/record-xfs makes such a file.
+ * An XFS as the sectors of it (fuzz_lay_out()).  tests/fuzz/record-xfs makes such a file.
  */
 #pragma once
 
@@ -10,18 +9,6 @@
 
 #include <ext2fs/ext2fs.h>
 #include <string.h>
-
-#define XFS_RECORD_SIZE 516u
-
-static inline void xfs_lay_out(int fd, const uint8_t *data, size_t size)
-{
-	for (size_t at = 0; at + XFS_RECORD_SIZE <= size; at += XFS_RECORD_SIZE) {
-		uint64_t offset = le32_get(*(const le32 *)(data + at)) * UINT64_C(512);
-
-		if (offset < FUZZ_VOLUME_SIZE)
-			g_assert_cmpint(pwrite(fd, data + at + 4, 512, (off_t)offset), ==, 512);
-	}
-}
 
 /* The checksum that lies @at bytes into the @size bytes at @offset is put right. */
 static inline void xfs_mend_one(int fd, uint64_t offset, size_t size, size_t at)
@@ -74,7 +61,7 @@ static inline void xfs_mend(int fd, const uint8_t *data, size_t size)
 	if ((be16_get(sb.version) & 0xf) != 5 || block_size < 512 || block_size > 65536 ||
 	    sector_size < 512)
 		return;
-	for (size_t at = 0; at + XFS_RECORD_SIZE <= size; at += XFS_RECORD_SIZE) {
+	for (size_t at = 0; at + FUZZ_RECORD_SIZE <= size; at += FUZZ_RECORD_SIZE) {
 		uint64_t offset = le32_get(*(const le32 *)(data + at)) * UINT64_C(512);
 
 		if (offset < FUZZ_VOLUME_SIZE)

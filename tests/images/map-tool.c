@@ -4,17 +4,25 @@
  * that the map of them all names.  What a capture carries must be this and nothing else.
  *
  * map-tool list DISK: the extents of the map, "OFFSET LENGTH" in bytes on a line each.
+ *
+ * map-tool mounted DIR DEVICE DISK OFFSET SIZE [DEVICE DISK OFFSET SIZE...]: what the kernel of the
+ * filesystem at DIR says is in use, which was mounted from the block devices DEVICE; they are SIZE
+ * bytes at OFFSET of DISK.  How is on the first line, and then "N OFFSET LENGTH" for the extents of
+ * disk N.
  */
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "map/mounted-map.h"
 #include "map/storage-map.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE (UINT64_C(1) << 20)
@@ -77,6 +85,82 @@ static bool list(const char *path, GError **error)
 	return true;
 }
 
+/* What the arguments of one device name. */
+struct part {
+	Blkdev *disk;
+	UsedMap *used;
+	Volume *whole, *volume;
+};
+
+static void part_clear(void *p)
+{
+	struct part *part = p;
+
+	volume_free(part->volume);
+	volume_free(part->whole);
+	used_map_free(part->used);
+	blkdev_free(part->disk);
+}
+
+/* @args: DEVICE DISK OFFSET SIZE. */
+static bool add_part(char **args, GArray *parts, GArray *devices, GError **error)
+{
+	struct mounted_device device;
+	struct part part = { .disk = blkdev_open(args[1], error) };
+	struct stat st;
+
+	if (!part.disk)
+		return false;
+	part.used = used_map_new(part.disk->size, USED_MAP_MAX_EXTENTS);
+	part.whole = volume_new_disk(part.disk, part.used);
+	part.volume = volume_new_part(args[0], part.whole, strtoull(args[2], NULL, 10),
+				      strtoull(args[3], NULL, 10), error);
+	g_array_append_val(parts, part);
+	if (!part.volume)
+		return false;
+	if (stat(args[0], &st) < 0) {
+		wherry_error_sys(error, errno, "cannot find '%s'", args[0]);
+		return false;
+	}
+	device = (struct mounted_device){ st.st_rdev, part.volume };
+	g_array_append_val(devices, device);
+	return true;
+}
+
+static void print_extents(UsedMap *used, unsigned int disk)
+{
+	struct extent e;
+
+	for (uint64_t at = 0; used_map_next(used, at, &e); at = e.offset + e.length)
+		printf("%u %" PRIu64 " %" PRIu64 "\n", disk, e.offset, e.length);
+}
+
+/* @args: DIR, and DEVICE DISK OFFSET SIZE of each device. */
+static bool mounted(char **args, unsigned int n_devices, GError **error)
+{
+	g_autoptr(GArray) devices = g_array_new(false, false, sizeof(struct mounted_device));
+	g_autoptr(GArray) parts = g_array_new(false, false, sizeof(struct part));
+	autofd int fd = open(args[0], O_RDONLY | O_CLOEXEC);
+	g_autofree char *how = NULL;
+
+	if (fd < 0) {
+		wherry_error_sys(error, errno, "cannot open '%s'", args[0]);
+		return false;
+	}
+	g_array_set_clear_func(parts, part_clear);
+	for (unsigned int i = 0; i < n_devices; i++)
+		if (!add_part(args + 1 + i * 4, parts, devices, error))
+			return false;
+	how = mounted_map_use(fd, (const struct mounted_device *)(const void *)devices->data,
+			      n_devices, error);
+	if (!how)
+		return false;
+	printf("%s\n", how);
+	for (unsigned int i = 0; i < n_devices; i++)
+		print_extents(g_array_index(parts, struct part, i).used, i);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
@@ -86,9 +170,12 @@ int main(int argc, char **argv)
 		ok = mask(argv + 2, (unsigned int)argc / 2 - 1, &error);
 	} else if (argc == 3 && strcmp(argv[1], "list") == 0) {
 		ok = list(argv[2], &error);
+	} else if (argc >= 7 && argc % 4 == 3 && strcmp(argv[1], "mounted") == 0) {
+		ok = mounted(argv + 2, (unsigned int)argc / 4, &error);
 	} else {
 		fprintf(stderr, "usage: map-tool mask DISK OUT [DISK OUT...]\n"
-				"       map-tool list DISK\n");
+				"       map-tool list DISK\n"
+				"       map-tool mounted DIR DEVICE DISK OFFSET SIZE...\n");
 		return 2;
 	}
 	if (!ok) {

@@ -9,6 +9,8 @@
  * scatter FILE COUNT BLOCK: a new file of COUNT blocks with a hole behind each; it is synced.
  * flip FILE OFFSET MASK: exclusive-or the byte.
  * punch FILE: make holes; lines "OFFSET LENGTH" on stdin say where.
+ * pick FROM TO: copy what such lines name to the same places of another file.
+ * changed BEFORE AFTER: such lines for the pages that are not the same in both.
  *
  * All numbers are bytes.  What is zero is not written.
  */
@@ -25,6 +27,7 @@
 
 #define MAX_PLACES 16
 #define PIECE      (UINT64_C(1) << 20)
+#define PAGE       4096
 
 struct place {
 	const char *name;
@@ -177,6 +180,44 @@ static bool punch(char **args, GError **error)
 	return autofd_close(&fd, args[0], error);
 }
 
+/* @args: FROM TO */
+static bool pick(char **args, GError **error)
+{
+	struct place from = { args[0], open_file(args[0], O_RDONLY, error), 0 };
+	struct place to = { args[1], from.fd < 0 ? -1 : open_file(args[1], O_RDWR, error), 0 };
+	uint64_t offset, length;
+
+	if (to.fd < 0)
+		return false;
+	while (scanf("%" SCNu64 " %" SCNu64, &offset, &length) == 2)
+		if (!copy(&from, offset, &to, offset, length, error))
+			return false;
+	return autofd_close(&to.fd, args[1], error);
+}
+
+/* @args: BEFORE AFTER */
+static bool changed(char **args, GError **error)
+{
+	autofd int before = open_file(args[0], O_RDONLY, error), after = -1;
+	uint8_t a[PAGE], b[PAGE];
+	off_t size;
+
+	after = before < 0 ? -1 : open_file(args[1], O_RDONLY, error);
+	if (after < 0)
+		return false;
+	size = lseek(after, 0, SEEK_END);
+	for (off_t at = 0; at < size; at += PAGE) {
+		size_t len = (size_t)MIN(PAGE, size - at);
+
+		if (!io_pread(before, args[0], (uint64_t)at, a, len, error) ||
+		    !io_pread(after, args[1], (uint64_t)at, b, len, error))
+			return false;
+		if (memcmp(a, b, len) != 0)
+			printf("%" PRIu64 " %zu\n", (uint64_t)at, len);
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -193,8 +234,13 @@ int main(int argc, char **argv)
 		done = flip(argv + 2, &error);
 	} else if (strcmp(verb, "punch") == 0 && argc == 3) {
 		done = punch(argv + 2, &error);
+	} else if (strcmp(verb, "pick") == 0 && argc == 4) {
+		done = pick(argv + 2, &error);
+	} else if (strcmp(verb, "changed") == 0 && argc == 4) {
+		done = changed(argv + 2, &error);
 	} else {
-		fprintf(stderr, "usage: volume-tool deal|gather|scatter|flip|punch ...\n");
+		fprintf(stderr,
+			"usage: volume-tool deal|gather|scatter|flip|punch|pick|changed ...\n");
 		return 2;
 	}
 	if (!done)

@@ -11,6 +11,8 @@
 # shellcheck source=tests/scripts/fleet-functions.sh
 . "$SOURCE_ROOT/tests/scripts/fleet-functions.sh"
 
+requires sqlite3 --version
+
 uuid=5a1d1c3e-0000-4000-8000-0000000000aa
 job=5a1d1c3e-0000-4000-8000-00000000000f
 
@@ -246,8 +248,7 @@ test_receiving ()
     all_fit
 
     qemu-img create -q -f qcow2 "$(images 2)/db.qcow2" 100M
-    dd if=/dev/urandom of=random bs=1M count=60 2> /dev/null
-    "$libvirtd" in "$labdir/1" qemu-img --version > /dev/null
+    openssl rand -out random 62914560
     on 1 destroy db
     qemu-img convert -n -O qcow2 random "$(images 1)/db.qcow2"
     on 1 start db --paused
@@ -270,6 +271,8 @@ test_rank ()
     "$libvirtd" in "$labdir/2" mount -t tmpfs -o size=1G tmpfs /var/lib/libvirt/images
     "$libvirtd" in "$labdir/2" fallocate -l 1000M /var/lib/libvirt/images/ballast
     refresh
+    # Or CPU time would be what is scarcest on a machine that other tests use, too.
+    sqlite3 "$state" 'UPDATE fleet_host SET busy = 0.2'
     choose
     [ "$(ranks)" = "c b" ] || fail "ranks: $(ranks): $(cat chosen.json)"
     jq -e '.target == "c" and (.hosts | map(.host)) == ["c", "b", "a"] and

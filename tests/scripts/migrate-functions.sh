@@ -144,3 +144,97 @@ said ()
 {
     tr -d '\r' < "$labdir/$1/host/log/vm.console" | sed -n 's/^N \([0-9]*\)$/\1/p'
 }
+
+# other I: the other of two hosts.
+other ()
+{
+    echo $((3 - $1))
+}
+
+# start_fleet N: N hosts, all known to wherry as h1, h2 ..., and the guest's system.
+start_fleet ()
+{
+    local i
+    start_hosts "$1"
+    for ((i = 1; i <= $1; i++)); do
+        mkdir -p "$(images $i)"
+        wherry host add h$i "qemu+tcp://10.77.0.$i/system" --insecure \
+            --pool default=/var/lib/libvirt/images --json > added.json 2> added.err ||
+            fail "host add: $(cat added.err)"
+    done
+    make_guest
+}
+
+# migrate ARG...: "vm", with what every migration here needs.
+migrate ()
+{
+    wherry migrate vm --quiet "$@"
+}
+
+# runs_only_on I: the VM runs there, is defined there, and is not known to the other host.
+runs_only_on ()
+{
+    local there
+    there=$(other "$1")
+    [ "$(on "$1" domstate vm)" = running ] || fail "the VM is $(on "$1" domstate vm) on host $1"
+    [ "$(on "$1" list --all --persistent --name | xargs)" = vm ] || fail "it is not defined on $1"
+    [ -z "$(on "$there" list --all --name | xargs)" ] || fail "it is known on host $there, too"
+}
+
+# writes_on I: it goes on counting there, within half a minute.
+writes_on ()
+{
+    local before now
+    before=$(said "$1" | tail -n 1)
+    for _ in {1..300}; do
+        now=$(said "$1" | tail -n 1)
+        [ "${now:-0}" -le "${before:-0}" ] || return 0
+        sleep 0.1
+    done
+    fail "the VM does not go on on host $1: ${before:-nothing} was its last number"
+}
+
+# disk_of I TARGET: its file on host I, as seen here.
+disk_of ()
+{
+    local path
+    path=$(on "$1" domblklist vm | awk -v target="$2" '$1 == target { print $2 }')
+    echo "${path/#\/var\/lib\/libvirt/$labdir/$1/host/lib}"
+}
+
+# has_all_records I: every record that it has said is on both disks, none torn.  The VM is stopped
+# for the look.
+has_all_records ()
+{
+    local target disk last
+    on "$1" suspend vm
+    last=$(for i in 1 2; do said $i; done | sort -n | tail -n 1)
+    for target in vda vdb; do
+        disk=$(disk_of "$1" $target)
+        qemu-img convert -U -O raw "$disk" look.raw
+        "$RECORDER" --check look.raw "$last" || fail "records are missing on $target of host $1"
+    done
+    on "$1" resume vm
+}
+
+# bytes_of FILE: that it takes on the disk.
+bytes_of ()
+{
+    echo $(($(stat -c %b "$1") * 512))
+}
+
+# no_files_on I: nothing lies among its images.
+no_files_on ()
+{
+    local left
+    left=$(find "$(images "$1")" -type f)
+    [ -z "$left" ] || fail "left on host $1: $left"
+}
+
+# last_job FILTER: jq's, of the last job.
+last_job ()
+{
+    wherry job list --json > jobs.json
+    wherry job show "$(jq '[.jobs[].id] | max' jobs.json)" --json > job.json
+    jq -r "$1" job.json
+}

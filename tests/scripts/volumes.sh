@@ -93,7 +93,7 @@ unmount ()
     unset "loop_of[$1]"
 }
 
-# mark_kernel_log; kernel_complaints DEVICE: what ext4 or its journal complained of since.
+# mark_kernel_log; kernel_complaints DEVICE: what ext4, its journal or btrfs complained of since.
 mark_kernel_log ()
 {
     log_mark="wherry test $$ $EPOCHREALTIME"
@@ -103,7 +103,8 @@ kernel_complaints ()
 {
     dmesg | awk -v mark="$log_mark" -v dev="${1##*/}" '
         index($0, mark) { seen = 1 }
-        seen && match($0, "[( ]" dev "[-):]") && /EXT4-fs (error|warning)|[Ee]rror|[Cc]orrupt|JBD2: .*(ail|nvalid|ad )/'
+        seen && match($0, "[( ]" dev "[-): ]") &&
+            /(EXT4-fs|BTRFS) (error|warning|critical)|[Ee]rror|[Cc]orrupt|JBD2: .*(ail|nvalid|ad )/'
 }
 
 # lvm ARG...: the tools, on the physical volumes of lvm_devices() alone, without the kernel's part.

@@ -6,7 +6,7 @@
 #include "disk.h"
 
 #include "map/ext-journal.h"
-#include "../fuzz/fuzz-md.h"
+#include "../fuzz/fuzz-members.h"
 #include "map/map-driver.h"
 #include "map/partition-table.h"
 #include "map/storage-map.h"
@@ -238,16 +238,16 @@ static void test_md(void **state)
 		    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-md",
 				     seeds[i].name, NULL);
 		g_autofree char *data = NULL;
-		struct md_input input;
+		struct members_input input = { .layer = &map_layer_md, .size = 40 << 20 };
 		size_t size;
 
 		print_message("%s\n", seeds[i].name);
 		assert_true(g_file_get_contents(path, &data, &size, NULL));
-		md_input_open(&input, (const uint8_t *)data, size);
-		md_input_assemble(&input, true);
+		members_input_open(&input, (const uint8_t *)data, size);
+		members_input_assemble(&input, true);
 		assert_string_equal(input.members[0].how, seeds[i].how);
 		assert_int_equal(input.found->len, seeds[i].n_volumes);
-		md_input_close(&input);
+		members_input_close(&input);
 	}
 }
 

@@ -29,7 +29,7 @@ static Blkdev *open_seed(const char *name, const struct change *change, bool men
 	size_t size;
 
 	assert_true(g_file_get_contents(path, &data, &size, NULL));
-	xfs_lay_out(disk->fd, (const uint8_t *)data, size);
+	fuzz_lay_out(disk->fd, (const uint8_t *)data, size);
 	if (change)
 		disk_write(disk, change->at, change->bytes, change->len);
 	if (mend)

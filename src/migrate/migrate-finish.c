@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* After the point of no return: the guest runs at the target, and the source forgets it. */
+#include "fleet/reservation.h"
+#include "migrate/migrate-grace.h"
+#include "migrate/migrate-job.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+
+/* ---- When ---- */
+
+bool migrate_timer_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	const MigratePlan *plan = ((const MigrateJob *)data)->plan;
+	/* --on-timeout forces it when the time is over, and gives it the same once more. */
+	uint64_t seconds = plan->on_timeout == MIGRATE_ABORT ? plan->timeout : 2 * plan->timeout;
+
+	return job_context_set_timeout(context, seconds, error);
+}
+
+/* ---- Commit ---- */
+
+/* What it took, as far as a host still knows it. */
+static void say_numbers(MigrateJob *job, JobContext *context, bool waited)
+{
+	struct cloud_progress it;
+	g_autofree char *text = NULL;
+	Cloud *source = migrate_job_source(job, context, NULL);
+	int64_t began = 0;
+
+	if (!source || !cloud_migration_result(source, job->plan->uuid, &it, NULL, NULL))
+		return;
+	text = g_strdup_printf("%" PRIu64 " %" PRIu64, it.elapsed_ms, it.downtime_ms);
+	(void)began;
+	(void)waited;
+	/* Numbers are no reason to fail. */
+	(void)job_note(context, "milliseconds in all, of downtime", text, NULL);
+}
+
+bool migrate_start_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	const MigratePlan *plan = job->plan;
+	Cloud *target = migrate_job_target(job, context, error);
+	struct cloud_standing standing;
+
+	if (!target || !cloud_domain_standing(target, plan->uuid, &standing, NULL, error))
+		return false;
+	if (standing.state == CLOUD_DOMAIN_PAUSED && !plan->paused &&
+	    !cloud_domain_resume(target, plan->uuid, NULL, error))
+		return false;
+	say_numbers(job, context, standing.state == CLOUD_DOMAIN_PAUSED);
+	return true;
+}
+
+/* ---- The source forgets ---- */
+
+bool migrate_undefine_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	const char *uuid = job->plan->uuid;
+	Cloud *source = migrate_job_source(job, context, error);
+	Cloud *target = source ? migrate_job_target(job, context, error) : NULL;
+	struct cloud_standing standing;
+
+	if (!target || !cloud_domain_standing(source, uuid, &standing, NULL, error))
+		return false;
+	return (!standing.autostart ||
+		cloud_domain_set_autostart(target, uuid, true, NULL, error)) &&
+	       cloud_domain_undefine(source, uuid, NULL, error);
+}
+
+/* ---- The store learns ---- */
+
+static const char *state_now(MigrateJob *job, JobContext *context)
+{
+	struct cloud_standing standing;
+	Cloud *target = migrate_job_target(job, context, NULL);
+
+	if (!target || !cloud_domain_standing(target, job->plan->uuid, &standing, NULL, NULL) ||
+	    !standing.defined)
+		return cloud_domain_state_name(CLOUD_DOMAIN_RUNNING);
+	return cloud_domain_state_name(standing.state);
+}
+
+bool migrate_record_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	const GPtrArray *disks = job->plan->disks;
+	g_autofree struct fleet_moved_disk *moved = g_new0(struct fleet_moved_disk, disks->len);
+	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(Store) store = migrate_job_store(job, error);
+
+	for (unsigned int i = 0; i < disks->len; i++) {
+		const struct migrate_disk *disk = g_ptr_array_index(disks, i);
+
+		moved[i].target = disk->target;
+		moved[i].source = migrate_job_path(context, disk);
+		g_ptr_array_add(paths, (char *)(uintptr_t)moved[i].source);
+	}
+	return store && fleet_moved(store, job_context_uuid(context), state_now(job, context),
+				    moved, disks->len, error);
+}
+
+/* ---- The old copies ---- */
+
+static void warn(const char *text, void *context)
+{
+	job_warn(context, "%s", text);
+}
+
+static char *describe(MigrateJob *job, const JobContext *context)
+{
+	const char *numbers = job_noted(context, "commit", "milliseconds in all, of downtime");
+	g_auto(GStrv) parts = numbers ? g_strsplit(numbers, " ", 2) : NULL;
+	json_t *object =
+	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "vm", job->plan->name, "uuid",
+		      job->plan->uuid, "from", job->plan->source, "to", migrate_job_host(context),
+		      "total_ms", (json_int_t)(parts ? g_ascii_strtoull(parts[0], NULL, 10) : 0),
+		      "downtime_ms",
+		      (json_int_t)(parts && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0));
+	char *dumped = json_dumps(object, JSON_COMPACT);
+	char *text = g_strdup(dumped);
+
+	free(dumped);
+	json_decref(object);
+	return text;
+}
+
+bool migrate_clean_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	int64_t due = g_get_real_time() + (int64_t)job->plan->grace * G_USEC_PER_SEC;
+	g_autofree char *result = describe(job, context);
+	g_autoptr(Store) store = migrate_job_store(job, error);
+
+	if (!store)
+		return false;
+	for (unsigned int i = 0; i < job->plan->disks->len; i++) {
+		const struct migrate_disk *disk = g_ptr_array_index(job->plan->disks, i);
+
+		if (!migrate_grace_add(store, job->plan->source_uri, disk->source, job->plan->uuid,
+				       due, error))
+			return false;
+	}
+	return (job->plan->grace > 0 ||
+		migrate_grace_purge(store, due, warn, context, NULL, error)) &&
+	       job_set_result(context, result, error);
+}

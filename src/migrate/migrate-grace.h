@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The copies that a migration leaves at its source: kept for a while, for whoever finds the VM
+ * broken on its new host, then removed by whatever comes first, `job recover` or the next
+ * migration.  Table migrate_grace: docs/migrate.md.
+ */
+#pragma once
+
+#include "job/store.h"
+
+#include <gio/gio.h>
+
+/* Bring the table up to date; before all else here. */
+bool migrate_grace_prepare(Store *store, GError **error);
+
+/* Remember the file @path of the VM @vm on the host at @uri, until @due (g_get_real_time()). */
+bool migrate_grace_add(Store *store, const char *uri, const char *path, const char *vm, int64_t due,
+		       GError **error);
+
+/* 1: such a file lies at @path, 0: no, -1: failed. */
+int migrate_grace_has(Store *store, const char *uri, const char *path, GError **error);
+
+/*
+ * Remove what is due: a file only if no domain of its host names it and no volume stands on it; one
+ * that is in use by now is forgotten.  What cannot be done now (a host that is away) is said by
+ * @warn, and stays for the next time; only the store can fail.
+ */
+bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *text, void *userdata),
+			 void *userdata, GCancellable *cancellable, GError **error);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Directory, pool and disks at the target.  Each is noted before it is made; only what is noted is
+ * removed, and only while both hosts say that the VM is at the source.
+ */
+#include "cloud/cloud-place.h"
+#include "migrate/migrate-grace.h"
+#include "migrate/migrate-job.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NOTE_MADE "made"
+#define NOTE_NAME "volume"
+#define NOTE_PATH "path"
+
+/* ---- Directory and pool ---- */
+
+/* What a task hands to cloud-place.h. */
+struct owner {
+	struct cloud_place_owner base;
+	struct cloud_place place;
+	MigrateJob *job;
+	JobContext *context;
+};
+
+static const char *get_note(void *p, const char *task, const char *key)
+{
+	const struct owner *owner = p;
+
+	return job_noted(owner->context, task, key);
+}
+
+static bool set_note(void *p, const char *key, const char *value, GError **error)
+{
+	const struct owner *owner = p;
+
+	return job_note(owner->context, key, value, error);
+}
+
+static void warn(void *p, const char *text)
+{
+	const struct owner *owner = p;
+
+	job_warn(owner->context, "%s", text);
+}
+
+static Cloud *connect_owner(void *p, GError **error)
+{
+	const struct owner *owner = p;
+
+	return migrate_job_target(owner->job, owner->context, error);
+}
+
+static GCancellable *cancellable_of(void *p)
+{
+	const struct owner *owner = p;
+
+	return job_context_cancellable(owner->context);
+}
+
+/* The pool's UUID, if it is made, is the job's: nobody else has it. */
+static const struct cloud_place *owner_init(struct owner *owner, MigrateJob *job,
+					    JobContext *context)
+{
+	*owner = (struct owner){
+		.base = { get_note, set_note, warn, connect_owner, cancellable_of, owner },
+		.place = { job_context_uuid(context), job_noted(context, "reserve", "place"),
+			   job_noted(context, "reserve", "path"), &owner->base },
+		.job = job,
+		.context = context,
+	};
+	return &owner->place;
+}
+
+/* Somebody's file in the way may go away: unlike in other jobs that is tried again. */
+static bool soften(bool ok, GError *cause, GError **error)
+{
+	if (ok)
+		return true;
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS) ||
+	    g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT))
+		cause->code = WHERRY_ERROR_BUSY;
+	g_propagate_error(error, cause);
+	return false;
+}
+
+/* 1: a pool, active or not, lies there, so its directory is none of ours; 0: none; -1: failed. */
+static int pool_is_there(MigrateJob *job, JobContext *context, GError **error)
+{
+	Cloud *target = migrate_job_target(job, context, error);
+	g_autoptr(CloudPool) pool = NULL;
+	int r;
+
+	if (!target)
+		return -1;
+	r = cloud_pool_find_path(target, job_noted(context, "reserve", "path"), &pool,
+				 job_context_cancellable(context), error);
+	return r > 0 ? strcmp(pool->uuid, job_context_uuid(context)) != 0 : r;
+}
+
+bool migrate_directory_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	int r = pool_is_there(data, context, error);
+	GError *cause = NULL;
+	struct owner owner;
+
+	if (r != 0)
+		return r > 0;
+	return soften(cloud_place_make_directory(owner_init(&owner, data, context), &cause), cause,
+		      error);
+}
+
+bool migrate_directory_undo(JobContext *context, void *data, const void *item, GError **error)
+{
+	struct owner owner;
+
+	if (!migrate_job_uri(context))
+		return true;
+	return cloud_place_remove_directory(owner_init(&owner, data, context), error);
+}
+
+bool migrate_pool_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	GError *cause = NULL;
+	struct owner owner;
+
+	return soften(cloud_place_make_pool(owner_init(&owner, data, context), &cause), cause,
+		      error);
+}
+
+bool migrate_pool_undo(JobContext *context, void *data, const void *item, GError **error)
+{
+	struct owner owner;
+
+	return cloud_place_remove_pool(owner_init(&owner, data, context), error);
+}
+
+/* ---- A disk ---- */
+
+char *migrate_job_path(const JobContext *context, const struct migrate_disk *disk)
+{
+	g_autofree char *task = g_strdup_printf("disk %s", disk->target);
+
+	return g_strdup(job_noted(context, task, NOTE_PATH));
+}
+
+/* "vm.qcow2" -> "vm-1a2b3c4d.qcow2" */
+static char *tag_name(const char *name, const char *tag)
+{
+	const char *dot = strrchr(name, '.');
+	int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+
+	return g_strdup_printf("%.*s-%.8s%s", stem, name, tag, name + stem);
+}
+
+/* Whether another disk of this VM has a file of the same name, in another directory. */
+static bool is_twin(const MigrateJob *job, const struct migrate_disk *disk, const char *name)
+{
+	for (unsigned int i = 0; i < job->plan->disks->len; i++) {
+		const struct migrate_disk *other = g_ptr_array_index(job->plan->disks, i);
+		g_autofree char *base = g_path_get_basename(other->source);
+
+		if (other != disk && strcmp(base, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The file keeps its name; unless that is another disk's, too, or that of an old copy of ours which
+ * still has its time.
+ */
+static char *choose_name(const MigrateJob *job, const JobContext *context,
+			 const struct migrate_disk *disk, GError **error)
+{
+	g_autofree char *name = g_path_get_basename(disk->source);
+	g_autofree char *path = g_build_filename(job_noted(context, "reserve", "path"), name, NULL);
+	g_autoptr(Store) store = migrate_job_store(job, error);
+	int r = store ? migrate_grace_has(store, migrate_job_uri(context), path, error) : -1;
+
+	if (r < 0)
+		return NULL;
+	if (is_twin(job, disk, name)) {
+		g_autofree char *own = g_strdup_printf("%s-%s", disk->target, name);
+
+		return tag_name(own, job_context_uuid(context));
+	}
+	return r > 0 ? tag_name(name, job_context_uuid(context)) : g_steal_pointer(&name);
+}
+
+static bool note_name(const MigrateJob *job, JobContext *context, const struct migrate_disk *disk,
+		      GError **error)
+{
+	g_autofree char *name = NULL, *path = NULL;
+
+	if (job_noted(context, NULL, NOTE_PATH))
+		return true;
+	name = choose_name(job, context, disk, error);
+	if (!name)
+		return false;
+	path = g_build_filename(job_noted(context, "reserve", "path"), name, NULL);
+	return job_note(context, NOTE_NAME, name, error) &&
+	       job_note(context, NOTE_PATH, path, error);
+}
+
+/* Fails if something of others has the name. */
+static bool check_free(JobContext *context, Cloud *target, const char *pool, const char *name,
+		       GError **error)
+{
+	g_autoptr(CloudVolume) volume = NULL;
+	int r =
+	    cloud_volume_find(target, pool, name, &volume, job_context_cancellable(context), error);
+
+	if (r > 0)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+			    "'%s' is there already, and is not ours: a %s of %" PRIu64 " bytes",
+			    volume->path, volume->format, volume->capacity);
+	return r == 0;
+}
+
+/* Noted means: when that was written nothing had the name. */
+static bool claim(JobContext *context, Cloud *target, const char *pool, const char *name,
+		  GError **error)
+{
+	if (job_noted(context, NULL, NOTE_MADE))
+		/* What an earlier attempt has left there, who knows how far it got. */
+		return cloud_volume_delete(target, pool, name, job_context_cancellable(context),
+					   error);
+	return check_free(context, target, pool, name, error) &&
+	       job_note(context, NOTE_MADE, name, error);
+}
+
+/* The host must see what was asked for: QEMU refuses a copy of another size. */
+static bool check_made(JobContext *context, Cloud *target, const char *pool, const char *name,
+		       const struct migrate_disk *disk, GError **error)
+{
+	g_autoptr(CloudVolume) volume = NULL;
+	int r =
+	    cloud_volume_find(target, pool, name, &volume, job_context_cancellable(context), error);
+
+	if (r < 0)
+		return false;
+	if (r > 0 && volume->capacity == disk->capacity &&
+	    strcmp(volume->format, disk->format) == 0)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+		    "the host sees in '%s' a %s of %" PRIu64 " bytes, not a %s of %" PRIu64, name,
+		    r > 0 ? volume->format : "nothing", r > 0 ? volume->capacity : 0, disk->format,
+		    disk->capacity);
+	return false;
+}
+
+bool migrate_disk_run(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	const struct migrate_disk *disk = item;
+	Cloud *target = migrate_job_target(job, context, error);
+	g_autoptr(GError) cause = NULL;
+	g_autofree char *pool = NULL, *name = NULL;
+	struct owner owner;
+
+	if (!target || !note_name(job, context, disk, error))
+		return false;
+	pool = g_strdup(cloud_place_pool(owner_init(&owner, job, context)));
+	name = g_strdup(job_noted(context, NULL, NOTE_NAME));
+	if (!claim(context, target, pool, name, error))
+		return false;
+	if (cloud_volume_create(target, pool, name, disk->format, disk->capacity,
+				job_context_cancellable(context), &cause))
+		return check_made(context, target, pool, name, disk, error);
+	/* Somebody was faster: it stays his. */
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS) &&
+	    !job_note(context, NOTE_MADE, NULL, error))
+		return false;
+	return soften(false, g_steal_pointer(&cause), error);
+}
+
+/* ---- Away with it ---- */
+
+/* 1: the file may go; 0: it is kept, and why is said; -1: not now, or not ever without a look. */
+static int may_delete(JobContext *context, MigrateJob *job, const char *path, GError **error)
+{
+	const char *kept = job_noted(context, "migrate", "keep");
+	enum migrate_verdict verdict = migrate_job_look(job, context, NULL);
+	g_autoptr(GPtrArray) domains = NULL;
+
+	if (kept) {
+		job_warn(context, "'%s' is kept: %s", path, kept);
+		return 0;
+	}
+	if (!migrate_verdict_lets_delete(verdict)) {
+		g_set_error(
+		    error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+		    "'%s' is not deleted while it is not sure that the VM is on its source: "
+		    "%s",
+		    path, migrate_verdict_text(verdict));
+		return -1;
+	}
+	domains = cloud_domains(job->target, job_context_cancellable(context), error);
+	for (unsigned int i = 0; domains && i < domains->len; i++) {
+		const CloudDomain *domain = g_ptr_array_index(domains, i);
+
+		if (!g_ptr_array_find_with_equal_func(domain->paths, path, g_str_equal, NULL))
+			continue;
+		job_warn(context, "'%s' is kept: the VM '%s' names it", path, domain->name);
+		return 0;
+	}
+	return domains ? 1 : -1;
+}
+
+bool migrate_disk_undo(JobContext *context, void *data, const void *item, GError **error)
+{
+	MigrateJob *job = data;
+	g_autofree char *holder = NULL;
+	struct owner owner;
+	int r;
+
+	if (!job_noted(context, NULL, NOTE_MADE))
+		return true;
+	r = may_delete(context, job, job_noted(context, NULL, NOTE_PATH), error);
+	if (r > 0)
+		r = cloud_place_find_holder(owner_init(&owner, job, context), &holder, error);
+	if (r < 0 ||
+	    (r > 0 && !cloud_volume_delete(job->target, holder, job_noted(context, NULL, NOTE_NAME),
+					   job_context_cancellable(context), error)))
+		return false;
+	return job_note(context, NOTE_MADE, NULL, error);
+}

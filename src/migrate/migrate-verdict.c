@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table, by the state at the source. */
+#include "migrate/migrate-verdict.h"
+
+static bool is_active(const struct cloud_standing *it)
+{
+	return it->defined && it->state != CLOUD_DOMAIN_OFF;
+}
+
+static bool is_paused(const struct cloud_standing *it)
+{
+	return it->defined && it->state == CLOUD_DOMAIN_PAUSED;
+}
+
+/* Its CPUs run, or may by themselves. */
+static bool runs(const struct cloud_standing *it)
+{
+	return is_active(it) && !is_paused(it);
+}
+
+/*
+ * Off, or not there: a target that waits for memory ("moving") is an unfinished one, one that is
+ * paused and not moving has got all.  The source's reason is not asked: it is forgotten when its
+ * daemon starts anew.
+ */
+static enum migrate_verdict judge_stopped(const struct cloud_standing *source,
+					  const struct cloud_standing *target)
+{
+	if (is_active(target) && target->moving)
+		return source->moved_away ? MIGRATE_GOING : MIGRATE_REMAINS;
+	if (is_active(target))
+		return MIGRATE_ARRIVED;
+	if (source->moved_away || !source->defined)
+		return target->defined ? MIGRATE_ARRIVED : MIGRATE_LOST;
+	return MIGRATE_OFF;
+}
+
+static enum migrate_verdict judge_paused(const struct cloud_standing *source,
+					 const struct cloud_standing *target)
+{
+	if (runs(target))
+		return MIGRATE_LINGERING;
+	if (source->moving || source->moved_away)
+		return MIGRATE_STUCK;
+	return is_active(target) ? MIGRATE_REMAINS : MIGRATE_AT_SOURCE;
+}
+
+enum migrate_verdict migrate_judge(const struct migrate_look *look)
+{
+	const struct cloud_standing *source = &look->source, *target = &look->target;
+
+	if (!look->source_known || !look->target_known)
+		return MIGRATE_UNKNOWN;
+	if (!is_active(source))
+		return judge_stopped(source, target);
+	if (runs(source) && runs(target))
+		return MIGRATE_SPLIT;
+	if (source->job)
+		return MIGRATE_GOING;
+	if (is_paused(source))
+		return judge_paused(source, target);
+	return is_active(target) ? MIGRATE_REMAINS : MIGRATE_AT_SOURCE;
+}
+
+const char *migrate_verdict_text(enum migrate_verdict verdict)
+{
+	switch (verdict) {
+	case MIGRATE_UNKNOWN:
+		return "not both hosts say where it is";
+	case MIGRATE_AT_SOURCE:
+		return "it is on the source";
+	case MIGRATE_OFF:
+		return "it was switched off on the source";
+	case MIGRATE_GOING:
+		return "it is being moved";
+	case MIGRATE_REMAINS:
+		return "it is on the source, and the target has an unfinished one";
+	case MIGRATE_STUCK:
+		return "it is paused on the source, and did not arrive";
+	case MIGRATE_ARRIVED:
+		return "it is on the target";
+	case MIGRATE_LINGERING:
+		return "it is on the target, and still there, paused, on the source";
+	case MIGRATE_SPLIT:
+		return "it runs on both hosts";
+	case MIGRATE_LOST:
+		return "no host has it";
+	}
+	g_assert_not_reached();
+}
+
+bool migrate_verdict_lets_delete(enum migrate_verdict verdict)
+{
+	return verdict == MIGRATE_AT_SOURCE || verdict == MIGRATE_OFF;
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A VM that writes numbered records to two disks (qcow2 and raw) and counts in memory moves to another
+# host and back: nothing is lost or torn, no number is said twice, the disks are as sparse as before.
+# Once with BIOS, once with UEFI.  virsh, qemu-img and the guest itself say what is right.
+
+# shellcheck source=tests/scripts/functions.sh
+. "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/migrate-functions.sh
+. "$SOURCE_ROOT/tests/scripts/migrate-functions.sh"
+
+start_fleet 2
+
+# as_sparse_as FILE BYTES: it takes at most a few MiB more; the guest has gone on writing.
+as_sparse_as ()
+{
+    local now
+    now=$(bytes_of "$1")
+    [ "$now" -le $(($2 + (24 << 20))) ] || fail "$1 takes $now bytes, it was $2"
+}
+
+# move FROM TO ARG...: and all that must be true after it.
+move ()
+{
+    local from=$1 to=$2 vda vdb
+    shift 2
+    vda=$(bytes_of "$(disk_of "$from" vda)") vdb=$(bytes_of "$(disk_of "$from" vdb)")
+    migrate "$@" > out 2> err || fail "it did not move: $(cat err)"
+    runs_only_on "$to"
+    writes_on "$to"
+    as_sparse_as "$(disk_of "$to" vda)" "$vda"
+    as_sparse_as "$(disk_of "$to" vdb)" "$vdb"
+    qemu-img info -U --output=json "$(disk_of "$to" vda)" |
+        jq -e '.format == "qcow2" and ."virtual-size" == 268435456' > jq.out || fail "vda changed"
+    has_all_records "$to"
+    [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$to running" ] ||
+        fail "the store says: $(wherry vm show vm --json)"
+    grep -q 'moved from' out || fail "it says: $(cat out)"
+}
+
+test_dry_run ()
+{
+    wherry migrate vm --dry-run > out 2> err || fail "dry run: $(cat err)"
+    grep -q '^forecast: ' out || fail "no forecast: $(cat out)"
+    grep -q 'h2' out || fail "no choice: $(cat out)"
+    wherry migrate vm --dry-run --json > plan.json 2> err
+    jq -e '.event == "plan" and .choice.target == "h2" and (.disks | length) == 2 and
+        .forecast.converges' plan.json > jq.out || fail "the plan is $(cat plan.json)"
+    no_files_on 2
+    [ "$(wherry job list --json | jq '.jobs | length')" -eq 0 ] || fail "a dry run made a job"
+    runs_only_on 1
+}
+
+test_refusals ()
+{
+    fails_with "no VM 'nix'" wherry migrate nix --quiet
+    fails_with "--accept-postcopy-risk" migrate --on-timeout postcopy
+    fails_with "--bandwidth is" migrate --bandwidth 5K
+    fails_with "is not in --disks" migrate --disks vda
+    fails_with "no disk 'vdz'" migrate --disks vda,vdb,vdz
+    fails_with "the move would take about" migrate --timeout 1 --bandwidth 1M
+    no_files_on 2
+    runs_only_on 1
+}
+
+# there_and_back FIRMWARE
+there_and_back ()
+{
+    start_vm 1 "$1" ''
+    wherry host refresh > refresh.out
+    if [ "$1" = bios ]; then
+        test_dry_run
+        test_refusals
+    fi
+    move 1 2
+    no_nvram 1
+    move 2 1 --commit fast --delete-source-after 0
+    no_files_on 2
+    no_nvram 2
+    in_order
+    on 1 destroy vm
+    on 1 undefine vm --nvram > /dev/null
+    rm -f "$(images 1)"/*
+}
+
+# no_nvram I: the firmware's variables of the VM have gone with it.
+no_nvram ()
+{
+    [ -z "$(find "$labdir/$1/host/lib/qemu/nvram" -type f 2>/dev/null)" ] || fail "NVRAM left on $1"
+}
+
+# The console of host 1 holds the begin and the end: all numbers, each once, none missing.
+in_order ()
+{
+    { said 1; said 2; } | sort -n | awk 'NR > 1 && $1 != last + 1 { print last, $1; exit 1 }
+        { last = $1 }' || fail "a number was said twice, or never"
+}
+
+there_and_back bios
+there_and_back uefi
