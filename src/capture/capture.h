@@ -26,6 +26,7 @@ struct capture_options {
 	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE; not asked on a resume */
 	bool allow_bad;              /* what cannot be read of a disk is zero, and listed */
 	bool resume;                 /* go on with the bundle that is there, unfinished */
+	const char *update;          /* a bundle, for update_run(), which asks for no target */
 	struct map_options map;      /* on a resume as they were */
 	progress_fn progress;
 	void (*warn)(const char *text, void *userdata); /* what the user should know at once */

@@ -77,7 +77,7 @@ static bool copy_one(CopyAll *copies, unsigned int i, GError **error)
 		.shared = &copies->shared,
 	};
 
-	return copy_disk(&job, g_ptr_array_index(copies->results, i), error);
+	return all->copy(&job, g_ptr_array_index(copies->results, i), error);
 }
 
 /* The next queue, or NULL: there is none, or all are to end. */
