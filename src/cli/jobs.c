@@ -9,11 +9,8 @@
 #include "fleet/reservation.h"
 #include "job/recover.h"
 
-<<<<<<< HEAD
 #include <string.h>
-=======
 #include <unistd.h>
->>>>>>> main
 
 Store *jobs_open(const char *state, GError **error)
 {
@@ -38,7 +35,6 @@ struct job_runner jobs_runner(const struct common_options *common, Display *disp
 	};
 }
 
-<<<<<<< HEAD
 /* Whether a job with a reservation has ended; recovery has been at those that died. */
 static int has_ended(Store *store, int64_t id, const char *uuid, GError **error)
 {
@@ -56,11 +52,11 @@ static int has_ended(Store *store, int64_t id, const char *uuid, GError **error)
 bool jobs_release_ended(Store *store, GError **error)
 {
 	return fleet_prepare(store, error) && fleet_release_ended(store, has_ended, error);
-=======
+}
+
 void jobs_own_session(void *nothing)
 {
 	(void)setsid(); /* fails only where it is one already */
->>>>>>> main
 }
 
 bool jobs_recover_left(Store *store, const struct job_runner *runner, GError **error)
