@@ -22,5 +22,6 @@ void jobs_own_session(void *nothing);
  */
 bool jobs_recover_left(Store *store, const struct job_runner *runner, GError **error);
 
-/* Give up what jobs that have ended left reserved of the fleet; jobs_recover_left() does it, too. */
+/* Give up what jobs that have ended left reserved of the fleet; jobs_recover_left() does it, too.
+ */
 bool jobs_release_ended(Store *store, GError **error);
