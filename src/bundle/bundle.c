@@ -362,22 +362,21 @@ bool bundle_write_file(const Bundle *bundle, const char *name, const void *data,
 	return true;
 }
 
-bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error)
+/* Size and digest of file @name as it lies there. */
+static bool sum_file(const Bundle *bundle, const char *name, uint64_t *ret_size, struct digest *ret,
+		     GError **error)
 {
-	g_autofree char *made = new_name(bundle, name);
-	g_autofree char *path = path_of(bundle, made, error);
+	g_autofree char *path = path_of(bundle, name, error);
 	g_autofree uint8_t *buf = g_malloc(READ_SIZE);
 	g_autoptr(Digester) digester = digester_new();
-	struct manifest_file *file;
 	autofd int fd = -1;
 	uint64_t size;
 
 	if (!path)
 		return false;
-	fd = open_regular(bundle, made, O_RDONLY, &size, error);
+	fd = open_regular(bundle, name, O_RDONLY, &size, error);
 	if (fd < 0)
 		return false;
-
 	for (uint64_t done = 0; done < size; done += READ_SIZE) {
 		size_t n = MIN(READ_SIZE, size - done);
 
@@ -385,10 +384,41 @@ bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manife
 			return false;
 		digester_add(digester, buf, n);
 	}
+	*ret_size = size;
+	*ret = digester_finish(digester);
+	return true;
+}
+
+bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error)
+{
+	g_autofree char *made = new_name(bundle, name);
+	struct manifest_file *file;
+	struct digest digest;
+	uint64_t size;
+
+	if (!sum_file(bundle, made, &size, &digest, error))
+		return false;
 	file = manifest_set_file(manifest, name);
 	file->size = size;
-	file->digest = digester_finish(digester);
+	file->digest = digest;
 	return true;
+}
+
+bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, GError **error)
+{
+	g_autofree char *current = current_name(bundle, want->name);
+	struct digest digest;
+	uint64_t size;
+
+	if (!sum_file(bundle, current, &size, &digest, error))
+		return false;
+	if (size == want->size && digest_equal(&digest, &want->digest))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+		    "'%s/%s' is not what was recorded: it has %" PRIu64 " bytes, and had %" PRIu64
+		    ", or others",
+		    bundle->path, current, size, want->size);
+	return false;
 }
 
 bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GError **error)

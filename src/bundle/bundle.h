@@ -84,6 +84,9 @@ bool bundle_write_file(const Bundle *bundle, const char *name, const void *data,
 /* Add the size and digest of @name, which was written and flushed before, to @manifest's files. */
 bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manifest, GError **error);
 
+/* Whether a file of the state that counts is what @want says: WHERRY_ERROR_DIFFERENT. */
+bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, GError **error);
+
 /* The last step: machine.json, by a rename, with all flushes.  If any fails there is none. */
 bool bundle_write_manifest(const Bundle *bundle, const Manifest *manifest, GError **error);
 

@@ -75,7 +75,9 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 		.bundle = bundle,
 		.disks = disks,
 		.manifest = manifest,
+		.copy = copy_disk,
 		.level = level,
+		.dedupe = options->dedupe,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,
@@ -103,7 +105,8 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 			const GPtrArray *disks, Manifest *manifest, GError **error)
 {
 	g_autoptr(CaptureLog) log =
-	    capture_log_new(bundle, options->resume, options->say, options->userdata, error);
+	    capture_log_new(bundle, options->resume ? CAPTURE_LOG_RESUME : CAPTURE_LOG_NEW,
+			    options->say, options->userdata, error);
 
 	if (!log)
 		return false;

@@ -71,13 +71,14 @@ static bool copy_one(CopyAll *copies, unsigned int i, GError **error)
 		.sums = disk->sums,
 		.journal = journal,
 		.level = all->level,
+		.dedupe = all->dedupe,
 		.allow_bad = all->allow_bad,
 		.resume = all->resume,
 		.share = copies->n_threads,
 		.shared = &copies->shared,
 	};
 
-	return copy_disk(&job, g_ptr_array_index(copies->results, i), error);
+	return all->copy(&job, g_ptr_array_index(copies->results, i), error);
 }
 
 /* The next queue, or NULL: there is none, or all are to end. */

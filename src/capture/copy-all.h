@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Carries all disks of a capture: those on different devices side by side, those on the same one
- * after the other.
+ * Carries all disks of a capture, each by copy_disk() or update_disk(): those on different devices
+ * side by side, those on the same one after the other.
  */
 #pragma once
 
@@ -11,9 +11,10 @@ struct copy_all {
 	const Bundle *bundle;     /* borrowed, as is all else */
 	const GPtrArray *disks;   /* of struct plan_disk * */
 	const Manifest *manifest; /* names their files in the bundle */
+	bool (*copy)(const struct copy_job *job, struct copy_result *ret, GError **error);
 	int level;
-	bool allow_bad, resume; /* as in struct copy_job */
-	progress_fn progress;   /* called by one thread at a time */
+	bool dedupe, allow_bad, resume; /* as in struct copy_job */
+	progress_fn progress;           /* called by one thread at a time */
 	void *userdata;
 };
 

@@ -72,7 +72,7 @@ void copy_progress_say_missing(const struct copy_progress *progress, uint64_t wr
 	if (written > 0 && progress->done > 0)
 		ratio = (double)written / (double)progress->done;
 	cause->message = g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
-					 " bytes in use are copied, the rest needs about %.0f "
+					 " bytes in use are done, the rest needs about %.0f "
 					 "bytes more: %s",
 					 text, done, total, (double)(total - done) * ratio, then);
 }

@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "bundle/bundle.h"
 #include "capture/plan.h"
+#include "image/image-update.h"
 
 /* What copies that run side by side have in common. */
 struct copy_shared {
@@ -23,6 +24,7 @@ struct copy_job {
 	const struct plan_disk *disk;
 	const char *image, *sums, *journal; /* names in the bundle */
 	int level;                          /* of zstd; 0: none */
+	bool dedupe;                        /* equal compressed clusters share their bytes */
 	bool allow_bad;                     /* sectors that cannot be read are zero */
 	bool resume;                        /* go on where the journal says, if there is one */
 	unsigned int share;                 /* so many copies share the memory for one */
@@ -32,6 +34,9 @@ struct copy_job {
 struct copy_result {
 	uint64_t image_size; /* bytes of the image */
 	GArray *gaps;        /* of struct extent: what could not be read; owned */
+	uint64_t changed;    /* of an update: bytes of the chunks that differed */
+	uint64_t unused;     /* of an update: bytes of the image that nothing refers to */
+	uint8_t head[IMAGE_HEADER_SIZE]; /* of an update: what makes the new state count */
 };
 
 /* As a GDestroyNotify. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/io.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define LOG_FILE "capture.log"
@@ -17,30 +18,63 @@ struct capture_log {
 	void *userdata;
 };
 
-/* At the end of what is there. */
+/* At the end of what is there; where nothing is, anew. */
 static int open_again(const Bundle *bundle, GError **error)
 {
-	int fd = bundle_open_to_write(bundle, LOG_FILE, error);
+	g_autoptr(GError) cause = NULL;
+	int fd = bundle_open_to_write(bundle, LOG_FILE, &cause);
 
 	if (fd >= 0)
 		(void)lseek(fd, 0, SEEK_END); /* a regular file */
+	else if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
+		return bundle_create_file(bundle, LOG_FILE, error);
+	else
+		g_propagate_error(error, g_steal_pointer(&cause));
 	return fd;
 }
 
-CaptureLog *capture_log_new(const Bundle *bundle, bool resume,
+/* The log of the next generation, with all that is in the one of the last. */
+static int open_next(const Bundle *bundle, GError **error)
+{
+	autofd int from = bundle_open_file(bundle, LOG_FILE, error), to = -1;
+	char buf[4096];
+	ssize_t n;
+
+	if (from < 0)
+		return -1;
+	to = bundle_create_file(bundle, LOG_FILE, error);
+	if (to < 0)
+		return -1;
+	while ((n = TEMP_FAILURE_RETRY(read(from, buf, sizeof(buf)))) > 0)
+		if (!io_write(to, LOG_FILE, buf, (size_t)n, error))
+			return -1;
+	if (n < 0) {
+		wherry_error_sys(error, errno, "cannot read '%s'", LOG_FILE);
+		return -1;
+	}
+	return g_steal_fd(&to);
+}
+
+static int open_log(const Bundle *bundle, enum capture_log_mode mode, GError **error)
+{
+	switch (mode) {
+	case CAPTURE_LOG_RESUME:
+		return open_again(bundle, error);
+	case CAPTURE_LOG_UPDATE:
+		return open_next(bundle, error);
+	case CAPTURE_LOG_NEW:
+		break;
+	}
+	return bundle_create_file(bundle, LOG_FILE, error);
+}
+
+CaptureLog *capture_log_new(const Bundle *bundle, enum capture_log_mode mode,
 			    void (*say)(const char *text, void *userdata), void *userdata,
 			    GError **error)
 {
-	g_autoptr(GError) cause = NULL;
+	int fd = open_log(bundle, mode, error);
 	CaptureLog *log;
-	int fd = -1;
 
-	if (resume)
-		fd = open_again(bundle, &cause);
-	if (!resume || g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
-		fd = bundle_create_file(bundle, LOG_FILE, error);
-	else if (fd < 0)
-		g_propagate_error(error, g_steal_pointer(&cause));
 	if (fd < 0)
 		return NULL;
 	log = g_new0(CaptureLog, 1);

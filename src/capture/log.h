@@ -6,11 +6,14 @@
 
 typedef struct capture_log CaptureLog;
 
-/*
- * @resume: behind what an interrupted capture wrote.  @say is given every line, too; NULL: nobody
- * listens.
- */
-CaptureLog *capture_log_new(const Bundle *bundle, bool resume,
+enum capture_log_mode {
+	CAPTURE_LOG_NEW,
+	CAPTURE_LOG_RESUME, /* behind what an interrupted capture wrote */
+	CAPTURE_LOG_UPDATE, /* behind a copy of that of the last generation */
+};
+
+/* @say is given every line, too; NULL: nobody listens. */
+CaptureLog *capture_log_new(const Bundle *bundle, enum capture_log_mode mode,
 			    void (*say)(const char *text, void *userdata), void *userdata,
 			    GError **error);
 

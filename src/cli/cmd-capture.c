@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "bundle/bundle.h"
-#include "capture/capture.h"
+#include "capture/update.h"
 #include "capture/verify.h"
 #include "cli/display.h"
 #include "cli/interrupt.h"
@@ -100,33 +100,57 @@ static char *default_name(const Facts *facts)
 	return bundle_name_valid(name) ? g_steal_pointer(&name) : g_strdup("machine");
 }
 
-static void print_json(const char *bundle, const Manifest *manifest, double seconds)
+/* @counts: of an update; NULL: it is a first capture. */
+static json_t *describe_disk(const struct manifest_disk *disk, const struct update_counts *counts)
 {
+	return json_pack("{s:o, s:I, s:I, s:s, s:I, s:s, s:o, s:I}", "path", json_text(disk->path),
+			 "size", (json_int_t)disk->size, "used", (json_int_t)disk->used, "image",
+			 disk->image, "image_size", (json_int_t)disk->image_size, "bus",
+			 manifest_bus_name(disk->bus), "changed",
+			 counts ? json_integer((json_int_t)counts->changed) : json_null(), "unused",
+			 (json_int_t)(counts ? counts->unused : 0));
+}
+
+static const struct update_counts *counts_of(const UpdateResult *result, unsigned int i)
+{
+	return result->counts ? &g_array_index(result->counts, struct update_counts, i) : NULL;
+}
+
+static void print_json(const UpdateResult *result, double seconds)
+{
+	const Manifest *manifest = result->manifest;
 	json_t *disks = json_array(), *warnings = json_array(), *object;
 
-	for (unsigned int i = 0; i < manifest->disks->len; i++) {
-		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
-
-		json_array_append_new(disks, json_pack("{s:o, s:I, s:I, s:s, s:I, s:s}", "path",
-						       json_text(disk->path), "size",
-						       (json_int_t)disk->size, "used",
-						       (json_int_t)disk->used, "image", disk->image,
-						       "image_size", (json_int_t)disk->image_size,
-						       "bus", manifest_bus_name(disk->bus)));
-	}
+	for (unsigned int i = 0; i < manifest->disks->len; i++)
+		json_array_append_new(disks, describe_disk(g_ptr_array_index(manifest->disks, i),
+							   counts_of(result, i)));
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
 		json_array_append_new(warnings,
 				      json_text(g_ptr_array_index(manifest->warnings, i)));
-	object = json_pack("{s:o, s:s, s:s, s:o, s:o, s:f}", "bundle", json_text(bundle), "id",
-			   manifest->id, "name", manifest->name, "disks", disks, "warnings",
-			   warnings, "seconds", seconds);
+	object =
+	    json_pack("{s:o, s:s, s:I, s:s, s:o, s:o, s:f}", "bundle", json_text(result->bundle),
+		      "id", manifest->id, "generation", (json_int_t)manifest->generation, "name",
+		      manifest->name, "disks", disks, "warnings", warnings, "seconds", seconds);
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(object);
 }
 
-static void print_result(const char *bundle, const Manifest *manifest, double seconds)
+/* What an update found, and what it left behind. */
+static void print_counts(const struct manifest_disk *disk, const struct update_counts *counts)
 {
+	g_autofree char *changed = units_bytes(counts->changed);
+	g_autofree char *unused = units_bytes(counts->unused);
+
+	printf("%s: %s differed; %s of %s are not used any more%s\n", disk->path, changed, unused,
+	       disk->image,
+	       counts->unused > disk->image_size / 2 ? " (to get them back, capture anew)" : "");
+}
+
+static void print_result(const UpdateResult *result, double seconds)
+{
+	const Manifest *manifest = result->manifest;
+
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
 		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 		g_autofree char *size = units_bytes(disk->size), *used = units_bytes(disk->used);
@@ -134,8 +158,14 @@ static void print_result(const char *bundle, const Manifest *manifest, double se
 
 		printf("%s: %s, %s in use -> %s, %s, on %s (%s)\n", disk->path, size, used,
 		       disk->image, image, manifest_bus_name(disk->bus), disk->bus_reason);
+		if (result->counts)
+			print_counts(disk, counts_of(result, i));
 	}
-	printf("%s: complete in %.1f s\n", bundle, seconds);
+	if (result->counts)
+		printf("%s: generation %u, complete in %.1f s\n", result->bundle,
+		       manifest->generation, seconds);
+	else
+		printf("%s: complete in %.1f s\n", result->bundle, seconds);
 }
 
 /* Read back what was written. */
@@ -155,13 +185,32 @@ static bool verify(const char *bundle, Display *display, GError **error)
 	return false;
 }
 
+/* A first capture needs disks and a name; an update has them. */
+static bool carry(const Facts *facts, struct capture_options *options, char **disks,
+		  const char *name, UpdateResult *ret, GError **error)
+{
+	g_autofree char *own_name = name ? g_strdup(name) : default_name(facts);
+	g_auto(GStrv) chosen = NULL, left_out = NULL;
+
+	options->disks = disks[0] ? (const char *const *)disks : NULL;
+	if (options->update)
+		return update_run(facts, options, ret, error);
+	if (!options->disks) {
+		chosen = choose_disks(facts, options->target, &left_out, error);
+		if (!chosen)
+			return false;
+		options->disks = (const char *const *)chosen;
+	}
+	options->name = own_name;
+	options->left_out = (const char *const *)left_out;
+	return capture_run(facts, options, &ret->bundle, &ret->manifest, error);
+}
+
 static bool capture(const struct common_options *common, struct capture_options *options,
 		    char **disks, const char *name, bool verified, GError **error)
 {
-	g_autofree char *own_name = NULL, *bundle = NULL;
 	int64_t started = g_get_monotonic_time();
-	g_autoptr(Manifest) manifest = NULL;
-	g_auto(GStrv) chosen = NULL, left_out = NULL;
+	g_auto(UpdateResult) result = { NULL };
 	g_auto(Display) display = { 0 };
 	g_autoptr(Facts) facts = machine_facts(error);
 	double seconds;
@@ -170,44 +219,73 @@ static bool capture(const struct common_options *common, struct capture_options 
 		return false;
 	interrupt_catch();
 	display_init(&display, common->quiet);
-	if (!disks[0]) {
-		chosen = choose_disks(facts, options->target, &left_out, error);
-		if (!chosen)
-			return false;
-		disks = chosen;
-	}
-	own_name = name ? g_strdup(name) : default_name(facts);
-	options->name = own_name;
-	options->disks = (const char *const *)disks;
-	options->left_out = (const char *const *)left_out;
 	options->progress = display_progress;
 	options->warn = display_warn;
 	options->say = common->verbose ? display_say : NULL;
 	options->userdata = &display;
-	if (!capture_run(facts, options, &bundle, &manifest, error) ||
-	    (verified && !verify(bundle, &display, error)))
+	if (!carry(facts, options, disks, name, &result, error) ||
+	    (verified && !verify(result.bundle, &display, error)))
 		return false;
 	display_clear(&display);
 
 	seconds = (double)(g_get_monotonic_time() - started) / G_USEC_PER_SEC;
 	if (common->json)
-		print_json(bundle, manifest, seconds);
+		print_json(&result, seconds);
 	else
-		print_result(bundle, manifest, seconds);
+		print_result(&result, seconds);
 	return true;
+}
+
+/* Options that contradict each other. */
+static bool check_usage(const struct capture_options *options, const char *name,
+			const char *compress, bool dedupe, GError **error)
+{
+	const char *why = NULL;
+
+	if (options->update && (options->target || name))
+		why = "--update BUNDLE names the bundle: leave out --to and --name";
+	else if (options->update && options->resume)
+		why = "an update that was interrupted is begun anew: leave out --resume";
+	else if (options->update && compress)
+		why = "--update goes on with the compression of the bundle: leave out --compress";
+	else if (options->update && dedupe)
+		why = "--update looks for no equal clusters: leave out --dedupe";
+	else if (dedupe && !options->dedupe)
+		why = "--dedupe and --no-dedupe contradict each other: leave out one";
+	else if (!options->update && !options->target)
+		why = "where to? --to names a directory on the medium; see --help";
+	else if (options->resume && compress)
+		why = "--resume goes on with the compression that was begun with: leave out "
+		      "--compress";
+	if (why) {
+		g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_USAGE, why);
+		return false;
+	}
+	if (!name || bundle_name_valid(name))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
+		    "'%s' cannot name a bundle: 1 to 64 letters, digits, '.', '_' and '-', not "
+		    "first '.' or '-'",
+		    name);
+	return false;
 }
 
 static bool run_capture(int argc, char **argv, GError **error)
 {
-	g_autofree char *target = NULL, *name = NULL, *compress = NULL;
+	g_autofree char *target = NULL, *update = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
-	int resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
+	int dedupe = 0, no_dedupe = 0, resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
-		option_path("to", &target, "a directory on the medium; needed", "DIR"),
+		option_path("to", &target, "a directory on the medium", "DIR"),
+		option_path("update", &update,
+			    "bring this bundle up to date, instead of a new one --to", "BUNDLE"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
+		option_flag("dedupe", 0, &dedupe,
+			    "store equal compressed clusters once; the default"),
+		option_flag("no-dedupe", 0, &no_dedupe, "store each cluster for itself"),
 		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
 		option_flag("allow-bad-sectors", 0, &allow_bad,
 			    "carry what can be read; the rest is zero, and listed"),
@@ -220,32 +298,15 @@ static bool run_capture(int argc, char **argv, GError **error)
 
 	if (r <= 0)
 		return r == 0;
-	if (!target) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
-			    "where to? --to names a directory on the medium; see --help");
-		return false;
-	}
-	if (name && !bundle_name_valid(name)) {
-		g_set_error(
-		    error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
-		    "'%s' cannot name a bundle: 1 to 64 letters, digits, '.', '_' and '-', not "
-		    "first '.' or '-'",
-		    name);
-		return false;
-	}
-	if (!parse_compress(compress, &options.level, error))
-		return false;
-	if (resume && compress) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
-			    "--resume goes on with the compression that was begun with: leave out "
-			    "--compress");
-		return false;
-	}
 	options.target = target;
+	options.update = update;
+	options.dedupe = !no_dedupe;
 	options.resume = resume;
 	options.allow_bad = allow_bad;
 	options.map.keep_pagefile = keep_pagefile;
-	return capture(&common, &options, args, name, verified, error);
+	return parse_compress(compress, &options.level, error) &&
+	       check_usage(&options, name, compress, dedupe, error) &&
+	       capture(&common, &options, args, name, verified, error);
 }
 
 const struct command cmd_capture = {
@@ -262,12 +323,17 @@ const struct command cmd_capture = {
 	    "machine.json.  A capture that was interrupted, by a full medium or a power cut,\n"
 	    "too, goes on with --resume; the disks must not have changed.\n"
 	    "\n"
+	    "--update reads the disks of a complete bundle once more and writes only what\n"
+	    "differs.  Interrupted anywhere, the bundle is the old one or the new one.\n"
+	    "\n"
 	    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 a disk has changed since its\n"
-	    "capture was interrupted, 130 interrupted; --resume goes on after 1 and 130.\n"
+	    "capture was interrupted, or is not the one of the bundle, 130 interrupted;\n"
+	    "--resume goes on after 1 and 130, and --update is begun anew.\n"
 	    "\n"
 	    "Examples:\n"
 	    "  wherry capture --to /mnt/stick\n"
 	    "  wherry capture --to /mnt/stick --resume\n"
+	    "  wherry capture --update /mnt/stick/wherry/server1\n"
 	    "  wherry capture --to /mnt/stick --name server1 /dev/sda /dev/nvme0n1\n"
 	    "  wherry capture --to /tmp --compress zstd:3 disk.img",
 	.run = run_capture,

@@ -36,7 +36,7 @@ move ()
     has_all_records "$to"
     [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$to running" ] ||
         fail "the store says: $(wherry vm show vm --json)"
-    grep -q 'moved from' out || fail "it says: $(cat out)"
+    grep -qE 'moved from|"event":"done"' out || fail "it says: $(cat out)"
 }
 
 test_dry_run ()
@@ -50,6 +50,17 @@ test_dry_run ()
     no_files_on 2
     [ "$(wherry job list --json | jq '.jobs | length')" -eq 0 ] || fail "a dry run made a job"
     runs_only_on 1
+}
+
+test_json ()
+{
+    described migrate > docs
+    # All but the choice, which is the fleet's.
+    printed plan.json | grep -v '^choice' > members
+    printed done.json >> members
+    printf 'done\nphase\ntotal\nwords\nchoice\n' >> members
+    sort -u members > program
+    diff -u docs program || fail "docs/json.md and migrate --json differ"
 }
 
 test_refusals ()
@@ -75,13 +86,26 @@ there_and_back ()
     fi
     move 1 2
     no_nvram 1
-    move 2 1 --commit fast --delete-source-after 0
+    old_copies_go
+    move 2 1 --commit fast --delete-source-after 0 --json
+    tail -n 1 out > done.json
     no_files_on 2
     no_nvram 2
     in_order
     on 1 destroy vm
     on 1 undefine vm --nvram > /dev/null
     rm -f "$(images 1)"/*
+}
+
+# Those on host 1 are kept for a day; then `job recover` removes them.
+old_copies_go ()
+{
+    [ "$(find "$(images 1)" -type f | wc -l)" -eq 2 ] || fail "the old copies are gone at once"
+    wherry job recover > recovered 2>&1
+    [ "$(find "$(images 1)" -type f | wc -l)" -eq 2 ] || fail "they went too early"
+    sqlite3 "$state" 'UPDATE migrate_grace SET due = 1'
+    wherry job recover > recovered 2>&1
+    no_files_on 1
 }
 
 # no_nvram I: the firmware's variables of the VM have gone with it.
@@ -98,4 +122,5 @@ in_order ()
 }
 
 there_and_back bios
+test_json
 there_and_back uefi

@@ -1,0 +1,339 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Updates of a bundle are cut off at random instants: by SIGKILL, by a power cut (the target's
+# backing file is copied as it is), by a full medium, by failing writes, by SIGINT; and at each
+# single call that changes a file from the last bytes of the image on.  After each the bundle
+# verifies and is the old or the new one, and the next update makes it the new one.  The seed is
+# printed; WHERRY_CHAOS_SEED takes it.
+
+# shellcheck source=tests/scripts/functions.sh
+. "$(dirname "$0")/functions.sh"
+PATH=$PATH:/usr/sbin:/sbin
+
+requires qemu-img --version
+requires openssl version
+requires test "$(id -u)" -eq 0 # for mounts
+
+rounds=20
+[ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
+seed=${WHERRY_CHAOS_SEED-$(draw)}
+echo "seed $seed"
+RANDOM=$seed
+mounted=()
+
+clean_up ()
+{
+    for dir in "${mounted[@]}"; do
+        umount -q "$dir" || true
+    done
+    rm -rf "$workdir"
+}
+trap clean_up EXIT
+
+# noise KIB PASSWORD: random bytes.
+noise ()
+{
+    head -c "$1k" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -iter 1 -pass "pass:$2" -nosalt
+}
+
+# below N: a random number.
+below ()
+{
+    echo $(((RANDOM << 15 | RANDOM) % ($1 > 0 ? $1 : 1)))
+}
+
+# nap MS
+nap ()
+{
+    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
+}
+
+# scribble N: write noise, text and zeros to N places of the disk, which has no table.
+scribble ()
+{
+    local kib
+    for _ in $(seq "$1"); do
+        kib=$((1 + $(below 2048)))
+        case $(below 3) in
+        0) noise $kib "$RANDOM" ;;
+        1) noise $((kib / 2 + 1)) "$RANDOM" | base64 -w 76 ;;
+        2) head -c ${kib}k /dev/zero ;;
+        esac | dd of=disk bs=1k seek="$(below $((disk_kib - 3072)))" conv=notrunc status=none
+    done
+}
+
+# mutate N: the next state of the disk; the last one is ./old.
+mutate ()
+{
+    cp --sparse=always disk old
+    scribble "$1"
+}
+
+# begin DIR: a bundle of the disk.
+begin ()
+{
+    "$PROGRAM" capture --quiet --to "$1" --name chaos disk > /dev/null
+}
+
+update ()
+{
+    "$PROGRAM" capture --quiet --update "$1/wherry/chaos"
+}
+
+# start DIR: an update in the background, as process $pid.
+start ()
+{
+    "$PROGRAM" capture --quiet --update "$1/wherry/chaos" > out 2>&1 &
+    pid=$!
+}
+
+# is_image FILE DIR: whether the bundle's image, as other programs see it, holds the same as FILE.
+is_image ()
+{
+    qemu-img compare -q -f raw -F qcow2 "$1" "$2/wherry/chaos/disk-0.qcow2"
+}
+
+# check_whole DIR: the bundle verifies, without a byte of it being changed, and is the old or the
+# new one.
+check_whole ()
+{
+    "$PROGRAM" verify --quiet "$1/wherry/chaos" > verified 2>&1 ||
+        fail "the bundle of round $round is damaged: $(cat verified)"
+    is_image old "$1" || is_image disk "$1" || fail "round $round is neither old nor new"
+}
+
+# check_new DIR: the bundle is the new one, and nothing of an update is left.
+check_new ()
+{
+    local bundle=$1/wherry/chaos
+    is_image disk "$1" || fail "round $round is not the new one"
+    "$PROGRAM" verify --quiet "$bundle" > verified 2>&1 ||
+        fail "the new bundle of round $round is damaged: $(cat verified)"
+    qemu-img check -q "$bundle/disk-0.qcow2" || fail "qemu-img finds fault in round $round"
+    [ "$(cd "$bundle"; echo ./*)" = "./capture.log ./disk-0.qcow2 ./disk-0.sums ./domain.xml \
+./machine.json" ] || fail "round $round leaves $(cd "$bundle"; echo ./*)"
+}
+
+# finish DIR: after whatever happened.
+finish ()
+{
+    check_whole "$1"
+    update "$1" > out 2>&1 || fail "no update in round $round: $(cat out)"
+    check_new "$1"
+}
+
+# A bundle grows by what it does not use any more.
+renew ()
+{
+    [ $((round % 20)) -ne 0 ] || { rm -rf "${1:?}/wherry"; begin "$1"; }
+}
+
+disk_kib=$((160 * 1024))
+truncate -s ${disk_kib}k disk
+scribble 60
+
+round=0
+mkdir killed
+begin killed
+for _ in 1 2 3; do
+    mutate 8
+    begin_us=$EPOCHREALTIME
+    update killed > /dev/null
+    ms=$(awk -v a="$begin_us" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", (b - a) * 1000 + 1 }')
+    [ "${duration_ms-$ms}" -lt "$ms" ] || duration_ms=$ms
+    check_new killed
+done
+echo "a whole update takes $duration_ms ms"
+
+# By SIGKILL.
+inside=0
+for ((round = 1; round <= rounds; round++)); do
+    renew killed
+    mutate 8
+    start killed
+    nap "$(below "$duration_ms")"
+    if kill -KILL $pid 2> /dev/null; then
+        inside=$((inside + 1))
+    else # what else ran here has ended: an update takes less than was measured
+        duration_ms=$((duration_ms * 3 / 4 + 1))
+    fi
+    wait $pid 2> /dev/null || true
+    finish killed
+done
+rm -r killed
+echo "$inside of $rounds kills were inside"
+[ $((inside * 10)) -ge $((rounds * 8)) ] || fail "only $inside of $rounds kills were inside"
+
+# on_medium CMD...: with medium.img mounted at ./medium; nothing is written back by itself.  It is a
+# new file each time: a loop device that is still held by somebody's mount namespace must not serve
+# an old one.
+on_medium ()
+{
+    cp --sparse=always medium.img fresh.img
+    mv fresh.img medium.img
+    mount -o loop,commit=600 medium.img medium
+    mounted=("$PWD/medium")
+    "$@"
+    sync -f medium
+    umount medium
+    mounted=()
+}
+
+make_medium ()
+{
+    rm -f medium.img
+    truncate -s "$1" medium.img
+    mke2fs -q -F -t ext4 medium.img
+    on_medium begin medium
+}
+
+# cut_power CMD...: CMD runs as process $pid, or has died; what is in the backing file now is all
+# that is left.
+cut_power ()
+{
+    cp --sparse=always medium.img cut.img
+    kill -KILL $pid 2> /dev/null || true
+    wait $pid 2> /dev/null || true
+}
+
+interrupted_medium ()
+{
+    start medium
+    nap "$(below "$duration_ms")"
+    kill -STOP $pid 2> /dev/null || true # a copy takes its time, a power cut does not
+    cut_power
+}
+
+# By a power cut.
+mkdir medium
+make_medium 400M
+for ((round = 1; round <= rounds; round++)); do
+    [ $((round % 20)) -ne 0 ] || make_medium 400M
+    mutate 8
+    on_medium interrupted_medium
+    mv cut.img medium.img
+    on_medium finish medium
+done
+
+# At each call that changes a file from the end of the image on: by SIGKILL, and by a power cut.
+disk_kib=8192
+truncate -s 0 disk
+truncate -s ${disk_kib}k disk
+scribble 8
+make_medium 300M
+
+# faulty [NAME=VALUE...]: an update with the library that makes faults, as process $pid.
+faulty ()
+{
+    env LD_PRELOAD="$FILE_FAULTS_LIBRARY" "$@" \
+        "$PROGRAM" capture --quiet --update medium/wherry/chaos > out 2>&1 &
+    pid=$!
+}
+
+count_calls ()
+{
+    faulty FAULT_LOG="$PWD/calls"
+    wait $pid || fail "an update: $(cat out)"
+}
+
+die_at_call ()
+{
+    faulty FAULT_AT="$call"
+    ! wait $pid 2> /dev/null || fail "the update of round $round was over before"
+    cut_power
+    finish medium
+}
+
+mutate 3
+on_medium count_calls
+calls=$(wc -l < calls)
+committed=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
+echo "an update has $calls calls that change a file, the $committed. one commits"
+[ $((calls - committed)) -ge 8 ] || fail "where is the commit in: $(cat calls)"
+for ((call = 1; call <= calls; call++)); do
+    round="call $call"
+    mutate 3
+    on_medium die_at_call
+    cp medium.img whole.img
+    mv cut.img medium.img
+    on_medium finish medium
+    # The state that the commit is at is known.
+    mv whole.img medium.img
+done
+
+# Each call fails once: the medium is broken, or full.
+fail_at_call ()
+{
+    faulty FAULT_AT="$call" FAULT="$how"
+    if ! wait $pid; then
+        grep -Eq 'is left as generation [0-9]*: |is committed, but not all of it' out ||
+            fail "not what is left in round $round: $(cat out)"
+        failed=$((failed + 1))
+    fi
+    finish medium
+}
+
+failed=0 tried=0
+for how in EIO ENOSPC; do
+    for ((call = 1 + $(below 3); call <= calls; call += rounds < 200 ? 3 : 1)); do
+        round="$how at call $call"
+        mutate 3
+        on_medium fail_at_call
+        tried=$((tried + 1))
+    done
+done
+echo "$failed of $tried updates with a failing call failed"
+[ $((failed * 10)) -ge $((tried * 9)) ] || fail "only $failed of $tried noticed a failing call"
+rm medium.img cut.img
+
+# A medium that is full, some bytes further on, until there is room again.
+disk_kib=$((160 * 1024))
+truncate -s ${disk_kib}k disk
+scribble 60
+mkdir full
+mount -t tmpfs -o size=400M tmpfs full
+mounted=("$PWD/full")
+begin full
+full=0
+for ((round = 1; round <= rounds; round++)); do
+    renew full
+    mutate 10
+    room=$(df --output=avail -B1 full | tail -n 1)
+    fallocate -l $((room - $(below 8000000))) full/filler
+    if ! update full > out 2>&1; then
+        grep -q 'No space left' out || fail "not for lack of space: $(cat out)"
+        grep -q 'is left as generation' out || fail "not what is left: $(cat out)"
+        full=$((full + 1))
+    fi
+    check_whole full
+    rm full/filler
+    finish full
+done
+umount full
+mounted=()
+echo "the medium was full in $full of $rounds rounds"
+[ "$full" -gt $((rounds / 2)) ] || fail "the medium was full in $full of $rounds rounds only"
+
+# SIGINT and SIGTERM end it within 2 s, with status 130, and the old state stays.
+mkdir cancelled
+begin cancelled
+for signal in INT TERM; do
+    round=$signal
+    mutate 40
+    start cancelled
+    while [ ! -e cancelled/wherry/chaos/disk-0.sums.next ]; do
+        kill -0 $pid 2> /dev/null || fail "the update is over: $(cat out)"
+    done
+    kill -$signal $pid
+    begin_us=$EPOCHREALTIME
+    status=0
+    wait $pid || status=$?
+    ms=$(awk -v a="$begin_us" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", (b - a) * 1000 }')
+    [ $status -eq 130 ] || fail "status $status: $(cat out)"
+    [ "$ms" -lt 2000 ] || fail "it took $ms ms to end after SIG$signal"
+    grep -q 'is left as generation [0-9]*: interrupted after' out || fail "not so: $(cat out)"
+    [ ! -e cancelled/wherry/chaos/update.journal ] || fail "SIG$signal leaves a journal"
+    is_image old cancelled || fail "SIG$signal did not leave the old state"
+    finish cancelled
+done
