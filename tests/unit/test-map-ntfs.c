@@ -396,6 +396,35 @@ static void test_shared(void **state)
 	check_refused(&seed, "calls cluster ");
 }
 
+/* mkntfs makes the stream of bad clusters, and never puts one into it. */
+static void test_bad(void **state)
+{
+	/* A hole of 700 clusters, cluster 700, a hole of 66. */
+	static const uint8_t runs[] = "\x02\xbc\x02\x21\x01\xbc\x02\x01\x42\0\0\0\0\0\0";
+	g_auto(Seed) seed = { NULL };
+	uint8_t *bad, *start, *end;
+	uint64_t used;
+
+	open_seed("valid-4096", &seed);
+	used = check_mapped(&seed, false, LEFT_OUT);
+	start = record(&seed, 8);
+	bad = attribute(&seed, 8, DATA);
+	bad += ntfs_get16(bad + 4); /* the second one, which has a name and is the last */
+	assert_int_equal(bad[9], 4);
+	memcpy(bad + 72, runs, sizeof(runs));
+	put(bad + 4, 72 + sizeof(runs), 4);
+	end = bad + 72 + sizeof(runs);
+	put(end, 0xffffffff, 4);
+	put(start + 24, (uint64_t)(end - start) + 8, 4);
+	check_refused(&seed, "calls cluster 700 free");
+
+	contents(&seed, 6)[700 / 8] |= 1 << 700 % 8;
+	assert_int_equal(check_mapped(&seed, false,
+				      "NTFS, clean; without 1 bad cluster; without the contents "
+				      "of pagefile.sys (256.0 KiB)"),
+			 used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,7 +432,7 @@ int main(void)
 		cmocka_unit_test(test_mirror),     cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_hibernated), cmocka_unit_test(test_log),
 		cmocka_unit_test(test_bitmap),     cmocka_unit_test(test_pagefile),
-		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_shared),     cmocka_unit_test(test_bad),
 	};
 
 	return cmocka_run_group_tests_name("map-ntfs", tests, NULL, NULL);
