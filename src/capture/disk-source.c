@@ -136,7 +136,7 @@ static DiskHandle *open_again(DiskSource *source, GError **error)
 	struct opening *opening = g_new0(struct opening, 1);
 	g_autoptr(Aside) aside = NULL;
 
-	opening->path = g_strdup(source->disk->name);
+	opening->path = g_strdup(source->disk->path);
 	opening->size = source->disk->size;
 	opening->head_len = source->head_len;
 	memcpy(opening->head, source->head, source->head_len);

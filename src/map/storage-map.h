@@ -48,6 +48,14 @@ struct map_place {
 	const struct map_volume *info; /* borrowed */
 };
 
+/* A volume that is carried whole, but would not be if it had been mounted and unmounted. */
+struct map_dirty {
+	char *name;     /* of the volume: each time the same */
+	char *content;  /* libblkid's name, which is also the kernel's */
+	GArray *pieces; /* of struct volume_piece, in its order; NULL: ... */
+	char *why_not;  /* ... why nobody can list them */
+};
+
 typedef struct {
 	GPtrArray *disks;    /* of DiskMap *, in the order of the disks; never NULL */
 	GPtrArray *volumes;  /* of struct map_volume *: those on a layer; never NULL */
@@ -55,6 +63,7 @@ typedef struct {
 
 	GPtrArray *places; /* of struct map_place *: all that was looked at */
 	GPtrArray *kept;   /* of Volume *: of what they are made; owned */
+	GPtrArray *dirty;  /* of struct map_dirty *, whose disks are borrowed; never NULL */
 } StorageMap;
 
 /* The driver of what libblkid calls @content; NULL: there is none. */

@@ -28,11 +28,14 @@
 typedef struct {
 	Blkdev *disk;
 	uint8_t *bytes; /* FUZZ_VOLUME_SIZE of them, mapped */
+	char *data;     /* of the file */
+	size_t size;
 } Seed;
 
 static void seed_clear(Seed *seed)
 {
 	munmap(seed->bytes, FUZZ_VOLUME_SIZE);
+	g_free(seed->data);
 	blkdev_free(seed->disk);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Seed, seed_clear)
@@ -41,12 +44,10 @@ static void open_seed(const char *name, Seed *ret)
 {
 	g_autofree char *path =
 	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-ntfs", name, NULL);
-	g_autofree char *data = NULL;
-	size_t size;
 
-	assert_true(g_file_get_contents(path, &data, &size, NULL));
+	assert_true(g_file_get_contents(path, &ret->data, &ret->size, NULL));
 	ret->disk = disk_new(FUZZ_VOLUME_SIZE, 0);
-	fuzz_lay_out(ret->disk->fd, (const uint8_t *)data, size);
+	fuzz_lay_out(ret->disk->fd, (const uint8_t *)ret->data, ret->size);
 	ret->bytes =
 	    mmap(NULL, FUZZ_VOLUME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ret->disk->fd, 0);
 	assert_true(ret->bytes != MAP_FAILED);
@@ -118,7 +119,7 @@ static void check_refused(Seed *seed, const char *words)
 	g_autofree char *how = NULL;
 	uint64_t used;
 
-	ntfs_mend(seed->bytes);
+	ntfs_mend(seed->disk->fd, (const uint8_t *)seed->data, seed->size);
 	how = map(seed, false, &used, &error);
 	if (how || !strstr(error->message, words))
 		fail_msg("not '%s' but '%s'", words, how ? how : error->message);
@@ -131,7 +132,7 @@ static uint64_t check_mapped(Seed *seed, bool keep, const char *want)
 	g_autofree char *how = NULL;
 	uint64_t used = 0;
 
-	ntfs_mend(seed->bytes);
+	ntfs_mend(seed->disk->fd, (const uint8_t *)seed->data, seed->size);
 	how = map(seed, keep, &used, &error);
 	assert_ok(how != NULL, error);
 	assert_string_equal(how, want);

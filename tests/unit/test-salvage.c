@@ -98,6 +98,8 @@ static void scene_make(Scene *scene, unsigned int stall_ms)
 		bytes[i] = (uint8_t)(i / SECTOR * 7 % 255 + 1);
 	scene->disk = disk_new(DISK_SIZE, 0);
 	disk_write(scene->disk, 0, bytes, DISK_SIZE);
+	g_free(scene->disk->name); /* as of a snapshot, which is opened by another path */
+	scene->disk->name = g_strdup("what it is called");
 	scene->source = disk_source_new(scene->disk, stall_ms);
 	scene->gaps = g_array_new(false, false, sizeof(struct extent));
 	scene->got = g_malloc0(DISK_SIZE);
