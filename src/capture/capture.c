@@ -77,6 +77,7 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 		.manifest = manifest,
 		.copy = copy_disk,
 		.level = level,
+		.dedupe = options->dedupe,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,

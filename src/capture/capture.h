@@ -24,6 +24,7 @@ struct capture_options {
 	const char *const *disks;    /* block devices or raw images, at least one; NULL ends */
 	const char *const *left_out; /* words on each disk that is not carried; NULL: none */
 	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE; not asked on a resume */
+	bool dedupe;                 /* equal compressed clusters share their bytes */
 	bool allow_bad;              /* what cannot be read of a disk is zero, and listed */
 	bool resume;                 /* go on with the bundle that is there, unfinished */
 	const char *update;          /* a bundle, for update_run(), which asks for no target */

@@ -71,6 +71,7 @@ static bool copy_one(CopyAll *copies, unsigned int i, GError **error)
 		.sums = disk->sums,
 		.journal = journal,
 		.level = all->level,
+		.dedupe = all->dedupe,
 		.allow_bad = all->allow_bad,
 		.resume = all->resume,
 		.share = copies->n_threads,

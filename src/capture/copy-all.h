@@ -13,8 +13,8 @@ struct copy_all {
 	const Manifest *manifest; /* names their files in the bundle */
 	bool (*copy)(const struct copy_job *job, struct copy_result *ret, GError **error);
 	int level;
-	bool allow_bad, resume; /* as in struct copy_job */
-	progress_fn progress;   /* called by one thread at a time */
+	bool dedupe, allow_bad, resume; /* as in struct copy_job */
+	progress_fn progress;           /* called by one thread at a time */
 	void *userdata;
 };
 

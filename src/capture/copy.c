@@ -18,6 +18,9 @@
 #define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
 #define CHECKPOINT_BYTES    (UINT64_C(512) << 20)
 
+/* Compressed clusters that equal ones are looked for among: 48 MiB of memory, 128 GiB in use. */
+#define DEDUPE_FRAMES (UINT64_C(1) << 21)
+
 /* Of those that were copied, so many are read again before a capture goes on. */
 #define SAMPLES 64u
 
@@ -27,7 +30,8 @@ typedef struct {
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
-	GArray *gaps; /* of struct extent; owned */
+	GArray *gaps;               /* of struct extent; owned */
+	struct fingerprint_key key; /* of compressed clusters, if they may be shared */
 	struct copy_progress progress;
 	uint64_t next;           /* bytes: where on the disk it goes on */
 	uint64_t saved;          /* done at the last checkpoint */
@@ -147,6 +151,7 @@ static uint64_t checkpoint_bytes(void)
 
 static bool start_pipeline(Copy *copy, GError **error)
 {
+	bool dedupe = copy->job->dedupe && copy->job->level > 0;
 	const struct pipeline_options options = {
 		.disk = copy->job->disk->dev,
 		.used = copy->job->disk->map->used,
@@ -154,9 +159,14 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.allow_bad = copy->job->allow_bad,
 		.from = copy->next,
 		.level = copy->job->level,
+		.key = dedupe ? &copy->key : NULL,
 		.share = copy->job->share,
 	};
 
+	if (dedupe &&
+	    (!fingerprint_key_draw(&copy->key, error) ||
+	     !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1), error)))
+		return false;
 	copy->save_after = checkpoint_bytes();
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	copy->pipeline = pipeline_new(&options, error);
@@ -185,6 +195,15 @@ static bool checkpoint(Copy *copy, GError **error)
 	return true;
 }
 
+static bool put_cluster(Copy *copy, uint64_t index, const struct pipeline_cluster *cluster,
+			GError **error)
+{
+	if (cluster->compressed)
+		return image_writer_put_frame(copy->image, index, cluster->data, cluster->len,
+					      &cluster->fingerprint, error);
+	return image_writer_put(copy->image, index, cluster->data, cluster->len, false, error);
+}
+
 static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **error)
 {
 	for (unsigned int i = 0; i < chunk->gaps->len; i++)
@@ -197,8 +216,7 @@ static bool put_chunk(Copy *copy, const struct pipeline_chunk *chunk, GError **e
 		const struct pipeline_cluster *cluster = &chunk->clusters[i];
 
 		if (cluster->data &&
-		    !image_writer_put(copy->image, chunk->index * CLUSTERS_PER_CHUNK + i,
-				      cluster->data, cluster->len, cluster->compressed, error))
+		    !put_cluster(copy, chunk->index * CLUSTERS_PER_CHUNK + i, cluster, error))
 			return false;
 	}
 	return true;

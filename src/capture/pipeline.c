@@ -217,8 +217,9 @@ static void *reader_thread(void *userdata)
 /* ---- The workers' threads ---- */
 
 struct worker {
-	Compressor *compressor; /* owned; NULL: none */
-	unsigned int stubborn;  /* clusters in a row that did not shrink */
+	Compressor *compressor;       /* owned; NULL: none */
+	Fingerprinter *fingerprinter; /* owned; NULL: none */
+	unsigned int stubborn;        /* clusters in a row that did not shrink */
 };
 
 static bool is_wanted(void *userdata)
@@ -322,6 +323,9 @@ static void compress_chunk(struct worker *worker, struct slot *slot)
 		cluster->data = cluster->compressed ? packed : data;
 		if (!cluster->compressed)
 			cluster->len = IMAGE_CLUSTER_SIZE;
+		else if (worker->fingerprinter)
+			cluster->fingerprint =
+			    fingerprinter_run(worker->fingerprinter, packed, cluster->len);
 	}
 }
 
@@ -371,11 +375,14 @@ static void *worker_thread(void *userdata)
 
 	if (pipeline->options.level > 0)
 		worker.compressor = compressor_new(pipeline->options.level);
+	if (pipeline->options.key)
+		worker.fingerprinter = fingerprinter_new(pipeline->options.key);
 	while ((slot = take_read(pipeline))) {
 		work_on(pipeline, &worker, slot);
 		set_state(pipeline, slot, SLOT_DONE);
 	}
 	compressor_free(worker.compressor);
+	fingerprinter_free(worker.fingerprinter);
 	say_ended(pipeline);
 	return NULL;
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/fingerprint.h"
 #include "capture/chunk.h"
 #include "capture/disk-reader.h"
 #include "map/used-map.h"
@@ -21,6 +22,7 @@ struct pipeline_cluster {
 	const uint8_t *data; /* borrowed from the chunk; NULL: it is all zero */
 	size_t len;          /* bytes */
 	bool compressed;
+	struct fingerprint fingerprint; /* of one that is compressed, if there is a key */
 };
 
 struct pipeline_chunk {
@@ -41,17 +43,18 @@ typedef int (*pipeline_known_fn)(void *userdata, uint64_t index, struct digest *
 				 GError **error);
 
 struct pipeline_options {
-	const Blkdev *disk;       /* borrowed */
-	UsedMap *used;            /* borrowed; nobody else uses it meanwhile */
-	uint32_t sector_size;     /* bytes, of the disk: 512 or 4096 */
-	bool allow_bad;           /* carry what can be read; else a bad sector is a failure */
-	uint64_t from;            /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
-	int level;                /* of zstd; 0: none */
-	unsigned int share;       /* so many pipelines share the memory for one; 0 is 1 */
-	unsigned int n_workers;   /* 0: one for each core */
-	enum disk_reader_way way; /* DISK_READER_BEST, but in a test */
-	pipeline_known_fn known;  /* called from one thread; NULL: nothing is known */
-	void *userdata;           /* of it */
+	const Blkdev *disk;   /* borrowed */
+	UsedMap *used;        /* borrowed; nobody else uses it meanwhile */
+	uint32_t sector_size; /* bytes, of the disk: 512 or 4096 */
+	bool allow_bad;       /* carry what can be read; else a bad sector is a failure */
+	uint64_t from;        /* bytes, a multiple of SUMS_CHUNK_SIZE: what is before is done */
+	int level;            /* of zstd; 0: none */
+	const struct fingerprint_key *key; /* NULL: no fingerprints; borrowed */
+	unsigned int share;                /* so many pipelines share the memory for one; 0 is 1 */
+	unsigned int n_workers;            /* 0: one for each core */
+	enum disk_reader_way way;          /* DISK_READER_BEST, but in a test */
+	pipeline_known_fn known;           /* called from one thread; NULL: nothing is known */
+	void *userdata;                    /* of it */
 };
 
 typedef struct pipeline Pipeline;

@@ -238,7 +238,7 @@ static bool capture(const struct common_options *common, struct capture_options 
 
 /* Options that contradict each other. */
 static bool check_usage(const struct capture_options *options, const char *name,
-			const char *compress, GError **error)
+			const char *compress, bool dedupe, GError **error)
 {
 	const char *why = NULL;
 
@@ -248,6 +248,10 @@ static bool check_usage(const struct capture_options *options, const char *name,
 		why = "an update that was interrupted is begun anew: leave out --resume";
 	else if (options->update && compress)
 		why = "--update goes on with the compression of the bundle: leave out --compress";
+	else if (options->update && dedupe)
+		why = "--update looks for no equal clusters: leave out --dedupe";
+	else if (dedupe && !options->dedupe)
+		why = "--dedupe and --no-dedupe contradict each other: leave out one";
 	else if (!options->update && !options->target)
 		why = "where to? --to names a directory on the medium; see --help";
 	else if (options->resume && compress)
@@ -271,7 +275,7 @@ static bool run_capture(int argc, char **argv, GError **error)
 	g_autofree char *target = NULL, *update = NULL, *name = NULL, *compress = NULL;
 	struct common_options common = { 0 };
 	struct capture_options options = { 0 };
-	int resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
+	int dedupe = 0, no_dedupe = 0, resume = 0, allow_bad = 0, keep_pagefile = 0, verified = 0;
 	g_auto(GStrv) args = NULL;
 	const GOptionEntry entries[] = {
 		option_path("to", &target, "a directory on the medium", "DIR"),
@@ -279,6 +283,9 @@ static bool run_capture(int argc, char **argv, GError **error)
 			    "bring this bundle up to date, instead of a new one --to", "BUNDLE"),
 		option_value("name", &name, "of the bundle; else the machine's own name", "NAME"),
 		option_value("compress", &compress, "none, zstd or zstd:LEVEL; else zstd:1", "HOW"),
+		option_flag("dedupe", 0, &dedupe,
+			    "store equal compressed clusters once; the default"),
+		option_flag("no-dedupe", 0, &no_dedupe, "store each cluster for itself"),
 		option_flag("resume", 0, &resume, "go on with a capture that was interrupted"),
 		option_flag("allow-bad-sectors", 0, &allow_bad,
 			    "carry what can be read; the rest is zero, and listed"),
@@ -293,11 +300,12 @@ static bool run_capture(int argc, char **argv, GError **error)
 		return r == 0;
 	options.target = target;
 	options.update = update;
+	options.dedupe = !no_dedupe;
 	options.resume = resume;
 	options.allow_bad = allow_bad;
 	options.map.keep_pagefile = keep_pagefile;
 	return parse_compress(compress, &options.level, error) &&
-	       check_usage(&options, name, compress, error) &&
+	       check_usage(&options, name, compress, dedupe, error) &&
 	       capture(&common, &options, args, name, verified, error);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/job-print.h"
 #include "cli/jobs.h"
 #include "job/recover.h"
+#include "migrate/migrate-grace.h"
 
 #include <string.h>
 
@@ -193,6 +194,14 @@ static bool say_busy(const struct job_call *call, GError **error)
 	return true;
 }
 
+/* What migrations left at their sources, and whose time is over. */
+static bool purge(const struct job_call *call, GError **error)
+{
+	return migrate_grace_prepare(call->store, error) &&
+	       migrate_grace_purge(call->store, g_get_real_time(), display_warn,
+				   call->runner->userdata, NULL, error);
+}
+
 static bool recover_jobs(const struct job_call *call, GError **error)
 {
 	g_autoptr(GPtrArray) done =
@@ -200,7 +209,7 @@ static bool recover_jobs(const struct job_call *call, GError **error)
 	const GError *worst;
 	unsigned int failed;
 
-	if (!done)
+	if (!done || !jobs_release_ended(call->store, error) || !purge(call, error))
 		return false;
 	worst = find_worst(done, &failed);
 	job_print_recovered(done, call->common->json);

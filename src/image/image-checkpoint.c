@@ -109,7 +109,6 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 		       struct writer_state *head)
 {
 	size_t l1_bytes = writer->n_l1 * sizeof(be64), n_leaves, used;
-	uint64_t n_sealed, n_ranges;
 
 	if (len < sizeof(*head) + l1_bytes)
 		return false;
@@ -135,9 +134,7 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 	writer->refcounts = image_refcounts_restore(state, len, &used);
 	if (!writer->refcounts || used != len)
 		return false;
-	n_sealed = image_refcounts_sealed(writer->refcounts);
-	n_ranges = writer->end / QCOW2_REFCOUNTS_BYTES;
-	return n_sealed <= n_ranges && n_ranges - n_sealed <= 1;
+	return image_refcounts_sealed(writer->refcounts) <= writer->end / QCOW2_REFCOUNTS_BYTES;
 }
 
 /* The header may be there, if the writer died when it had all but finished: it is none yet. */

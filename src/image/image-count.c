@@ -7,12 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* In place of a count: a table, or a plain cluster. */
-#define EXCLUSIVE UINT16_MAX
-
 struct image_count {
 	const struct qcow2_image *image; /* borrowed */
 	uint16_t *counts;                /* of the clusters of a pass; owned */
+	uint8_t *exclusive;              /* a bit for each: a table, or a plain one; owned */
 	uint64_t n_counts;
 	uint64_t first; /* the first cluster of this pass */
 	be64 l2[QCOW2_TABLE_ENTRIES];
@@ -25,7 +23,8 @@ ImageCount *image_count_new(const struct qcow2_image *image, uint64_t n_clusters
 	count->image = image;
 	count->n_counts = MIN(n_clusters, IMAGE_COUNT_PASS);
 	count->counts = g_try_new(uint16_t, count->n_counts);
-	if (!count->counts) {
+	count->exclusive = g_try_malloc(count->n_counts / 8 + 1);
+	if (!count->counts || !count->exclusive) {
 		wherry_error_sys(error, ENOMEM, "cannot count what '%s' refers to", image->name);
 		return NULL;
 	}
@@ -36,6 +35,15 @@ void image_count_start(ImageCount *count, uint64_t first)
 {
 	count->first = first;
 	memset(count->counts, 0, count->n_counts * sizeof(*count->counts));
+	memset(count->exclusive, 0, count->n_counts / 8 + 1);
+}
+
+/* Whether cluster @i of the pass may have one reference more. */
+static bool has_room(const ImageCount *count, uint64_t i, bool exclusive)
+{
+	if (exclusive)
+		return count->counts[i] == 0;
+	return count->counts[i] < UINT16_MAX && !(count->exclusive[i / 8] & 1u << i % 8);
 }
 
 bool image_count_add(ImageCount *count, uint64_t offset, uint64_t len, bool exclusive,
@@ -44,19 +52,20 @@ bool image_count_add(ImageCount *count, uint64_t offset, uint64_t len, bool excl
 	uint64_t last = (offset + len - 1) / IMAGE_CLUSTER_SIZE;
 
 	for (uint64_t i = offset / IMAGE_CLUSTER_SIZE; i <= last; i++) {
-		uint16_t *n;
+		uint64_t at = i - count->first;
 
-		if (i < count->first || i - count->first >= count->n_counts)
+		if (i < count->first || at >= count->n_counts)
 			continue;
-		n = &count->counts[i - count->first];
-		if (exclusive ? *n != 0 : *n >= EXCLUSIVE - 1) {
+		if (!has_room(count, at, exclusive)) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 				    "'%s': the cluster at %" PRIu64
 				    " is used for more than one thing",
 				    count->image->name, i * IMAGE_CLUSTER_SIZE);
 			return false;
 		}
-		*n = exclusive ? EXCLUSIVE : (uint16_t)(*n + 1);
+		count->counts[at]++;
+		if (exclusive)
+			count->exclusive[at / 8] |= (uint8_t)(1u << at % 8);
 	}
 	return true;
 }
@@ -111,12 +120,9 @@ bool image_count_guest(ImageCount *count, GError **error)
 
 uint16_t image_count_get(const ImageCount *count, uint64_t cluster)
 {
-	uint16_t n;
-
 	if (cluster < count->first || cluster - count->first >= count->n_counts)
 		return 0;
-	n = count->counts[cluster - count->first];
-	return n == EXCLUSIVE ? 1 : n;
+	return count->counts[cluster - count->first];
 }
 
 void image_count_free(ImageCount *count)
@@ -124,5 +130,6 @@ void image_count_free(ImageCount *count)
 	if (!count)
 		return;
 	g_free(count->counts);
+	g_free(count->exclusive);
 	g_free(count);
 }

@@ -2,7 +2,7 @@
 /*
  * The references to host clusters, counted from the tables of an image.
  *
- * A file is counted in passes of 512 GiB, so that the counts fit into memory (16 MiB); every pass
+ * A file is counted in passes of 512 GiB, so that the counts fit into memory (17 MiB); every pass
  * walks all tables.  Whatever is no compressed cluster has its host cluster for itself: QEMU would
  * let two guest clusters share a plain one, but nothing writes that without snapshots.
  */
@@ -23,7 +23,7 @@ void image_count_start(ImageCount *count, uint64_t first);
 
 /*
  * One more reference to each cluster that @len bytes at @offset touch; @len is not 0.
- * WHERRY_ERROR_DAMAGED: one that is @exclusive has another, or there are too many.
+ * WHERRY_ERROR_DAMAGED: one that is @exclusive has another, or there are more than 65,535.
  */
 bool image_count_add(ImageCount *count, uint64_t offset, uint64_t len, bool exclusive,
 		     GError **error);

@@ -2,6 +2,7 @@
 /* The inside of the writer, for the files that it is made of. */
 #pragma once
 
+#include "image/frame-table.h"
 #include "image/image-refcounts.h"
 #include "image/image-writer.h"
 
@@ -30,6 +31,7 @@ struct image_writer {
 	uint64_t l2_index; /* of the L2 table that is being filled; n_l1: none */
 	be64 l2[QCOW2_TABLE_ENTRIES];
 	ImageRefcounts *refcounts;   /* owned; NULL: they are counted when all is there */
+	FrameTable *frames;          /* NULL: no bytes are shared; owned */
 	be16 block[QCOW2_REFCOUNTS]; /* on its way into the stream */
 };
 

@@ -13,6 +13,9 @@
  * one to run on into, since compressed data is shorter than a cluster.
  *
  * What stands alone, an L2 table or a refcount block, goes into the stream once it is complete.
+ *
+ * Two L2 entries may lead to the same compressed bytes: each counts once in the refcount of every
+ * cluster that they touch, and QEMU takes it off there when a guest overwrites one of the two.
  */
 #include "image/image-writer-priv.h"
 
@@ -24,11 +27,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/*
- * Shorter is no zstd frame, by its magic number alone.  So at most 16,385 frames touch a cluster,
- * and its refcount fits into 16 bits.
- */
+/* Shorter is no zstd frame, by its magic number alone. */
 #define FRAME_SIZE_MIN 4
+
+/*
+ * Bytes can be shared only where refcounts are still open: in the last 256 GiB of the file, which
+ * is 8 MiB of counts, in each checkpoint, too.
+ */
+#define DEDUPE_RANGES 128u
 
 /* Bytes that may be on their way to the medium. */
 #define WRITE_BEHIND (4 * IMAGE_LEAF_SIZE)
@@ -204,12 +210,21 @@ bool image_writer_append(ImageWriter *writer, const void *data, uint64_t n, uint
 	return true;
 }
 
+/* Its refcount may be at its end before its bytes are: with short frames that many share. */
+static bool is_open_cluster_full(const ImageWriter *writer)
+{
+	return writer->refcounts && writer->packed_offset < writer->packed_end &&
+	       !image_refcounts_has_room(writer->refcounts, writer->packed_offset, 1);
+}
+
 static bool append_packed(ImageWriter *writer, const void *data, size_t len, uint64_t *ret_offset,
 			  GError **error)
 {
 	uint64_t offset;
 
-	if (writer->packed_end != writer->end && len > writer->packed_end - writer->packed_offset) {
+	if ((writer->packed_end != writer->end &&
+	     len > writer->packed_end - writer->packed_offset) ||
+	    is_open_cluster_full(writer)) {
 		image_writer_close_cluster(writer);
 		writer->packed_offset = writer->packed_end = writer->end;
 	}
@@ -228,14 +243,14 @@ static bool append_packed(ImageWriter *writer, const void *data, size_t len, uin
 }
 
 /*
- * Append the refcount block of a range that lies behind us.  Called before whatever else is
+ * Append the refcount block of the oldest range, if it is time.  Called before whatever else is
  * appended: in between, the file never grows by a whole range, so one block at a time is enough.
  */
 static bool seal_range(ImageWriter *writer, GError **error)
 {
 	uint64_t range_end = image_refcounts_range_end(writer->refcounts), offset;
 
-	if (writer->end < range_end)
+	if (!image_refcounts_is_full(writer->refcounts, writer->end))
 		return true;
 	if (writer->packed_offset < writer->packed_end && writer->packed_end <= range_end)
 		return true; /* its open cluster can still get more */
@@ -288,11 +303,9 @@ bool image_writer_store(ImageWriter *writer, const void *data, size_t len, bool 
 	return true;
 }
 
-bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
-		      bool compressed, GError **error)
+/* Make room in the tables for guest cluster @index. */
+static bool begin_put(ImageWriter *writer, uint64_t index, GError **error)
 {
-	uint64_t entry;
-
 	g_assert(!writer->finished);
 	g_assert(index >= writer->next_index && index < writer->n_guest_clusters);
 
@@ -302,11 +315,59 @@ bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, siz
 		memset(writer->l2, 0, sizeof(writer->l2));
 		writer->l2_index = index / QCOW2_TABLE_ENTRIES;
 	}
-	if (!seal_range(writer, error) ||
-	    !image_writer_store(writer, data, len, compressed, &entry, error))
-		return false;
+	return seal_range(writer, error);
+}
+
+static void end_put(ImageWriter *writer, uint64_t index, uint64_t entry)
+{
 	writer->l2[index % QCOW2_TABLE_ENTRIES] = be64_make(entry);
 	writer->next_index = index + 1;
+}
+
+bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
+		      bool compressed, GError **error)
+{
+	uint64_t entry;
+
+	if (!begin_put(writer, index, error) ||
+	    !image_writer_store(writer, data, len, compressed, &entry, error))
+		return false;
+	end_put(writer, index, entry);
+	return true;
+}
+
+bool image_writer_dedupe(ImageWriter *writer, size_t n_frames, GError **error)
+{
+	g_assert(!writer->frames);
+	writer->frames = frame_table_new(n_frames);
+	if (!writer->frames) {
+		wherry_error_sys(error, ENOMEM, "cannot remember %zu clusters of '%s'", n_frames,
+				 writer->name);
+		return false;
+	}
+	image_refcounts_keep_open(writer->refcounts, DEDUPE_RANGES);
+	return true;
+}
+
+bool image_writer_put_frame(ImageWriter *writer, uint64_t index, const void *frame, size_t len,
+			    const struct fingerprint *fingerprint, GError **error)
+{
+	uint64_t offset;
+
+	g_assert(writer->compressed && len >= FRAME_SIZE_MIN && len < IMAGE_CLUSTER_SIZE);
+	if (!writer->frames)
+		return image_writer_put(writer, index, frame, len, true, error);
+	if (!begin_put(writer, index, error))
+		return false;
+	if (frame_table_find(writer->frames, fingerprint, &offset) &&
+	    image_refcounts_has_room(writer->refcounts, offset, len)) {
+		image_refcounts_add(writer->refcounts, offset, len);
+	} else {
+		if (!append_packed(writer, frame, len, &offset, error))
+			return false;
+		frame_table_put(writer->frames, fingerprint, offset);
+	}
+	end_put(writer, index, packed_entry(offset, len));
 	return true;
 }
 
@@ -331,8 +392,8 @@ uint64_t image_refcount_ranges(uint64_t end, uint64_t sealed)
 }
 
 /*
- * The last refcount blocks and the table of them all, which have to count themselves, too.  One
- * block is missing, or two where these very clusters reach into the next range.
+ * The refcount blocks of the ranges that are open and the table of them all, which have to count
+ * themselves, too; these very clusters may reach into one range more.
  */
 static bool write_refcount_table(ImageWriter *writer, uint64_t *ret_offset, uint64_t *ret_clusters,
 				 GError **error)
@@ -466,6 +527,7 @@ void image_writer_free(ImageWriter *writer)
 	if (!writer)
 		return;
 	image_refcounts_free(writer->refcounts);
+	frame_table_free(writer->frames);
 	if (writer->leaves)
 		g_array_free(writer->leaves, true);
 	g_free(writer->l1);

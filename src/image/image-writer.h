@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/digest.h"
+#include "base/fingerprint.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -37,6 +38,19 @@ ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, b
  */
 bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
 		      bool compressed, GError **error);
+
+/*
+ * From now on equal frames share their bytes, as far as @n_frames of them are remembered, of 24
+ * bytes of memory each.  Memory that cannot be had is a failure.
+ */
+bool image_writer_dedupe(ImageWriter *writer, size_t n_frames, GError **error);
+
+/*
+ * As image_writer_put() of a compressed cluster, whose @frame has @fingerprint: all are made with
+ * one key.  After image_writer_dedupe() it may end up in the bytes of an equal one.
+ */
+bool image_writer_put_frame(ImageWriter *writer, uint64_t index, const void *frame, size_t len,
+			    const struct fingerprint *fingerprint, GError **error);
 
 /*
  * Get all that was put so far to the medium, and append to @state what image_writer_resume() needs

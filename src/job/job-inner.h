@@ -50,6 +50,6 @@ void job_caution(const struct job_runner *runner, const char *format, ...) G_GNU
 
 /*
  * Undo every task that began, last first, and set the job's last state.  True when the journal
- * holds it: JOB_ROLLED_BACK or JOB_DEBT.
+ * holds it: JOB_ROLLED_BACK, JOB_DEBT, or JOB_FINISHING if an undo came too late.
  */
 bool job_roll_back(Job *job, const struct job_runner *runner, GError **error);

@@ -180,20 +180,45 @@ bool job_context_check(const JobContext *context, GError **error)
 	return false;
 }
 
-bool job_commit(JobContext *context, GError **error)
+/* Whether all that the tasks before this one made is still there: debts that were never tried. */
+static bool is_whole_before(const JobContext *context)
+{
+	for (int i = 0; i < context->position; i++) {
+		const struct task_record *task = job_task_record(context->job, (unsigned int)i);
+
+		if (task->state != TASK_DONE && task->undo_attempts > 0)
+			return false;
+	}
+	return true;
+}
+
+/* In the journal first, and only then here. */
+static bool save_committed(JobContext *context, GError **error)
 {
 	JobRecord *record = context->job->record;
+	enum job_state state = record->state;
 	int64_t deadline = record->deadline;
 
-	if (record->state == JOB_RUNNING) {
-		record->state = JOB_FINISHING;
-		record->deadline = 0;
-		if (!journal_save(context->job->store, record, JOURNAL_NO_TASK, error)) {
-			record->state = JOB_RUNNING;
-			record->deadline = deadline;
-			return false;
-		}
+	record->state = JOB_FINISHING;
+	record->deadline = 0;
+	if (journal_save(context->job->store, record, JOURNAL_NO_TASK, error))
+		return true;
+	record->state = state;
+	record->deadline = deadline;
+	return false;
+}
+
+bool job_commit(JobContext *context, GError **error)
+{
+	if (context->job->record->state == JOB_ROLLING_BACK && !is_whole_before(context)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+			    "job %" G_GINT64_FORMAT
+			    " cannot go forward again: it is rolled back in part",
+			    context->job->record->id);
+		return false;
 	}
+	if (context->job->record->state != JOB_FINISHING && !save_committed(context, error))
+		return false;
 	if (!context->job->committed)
 		context->job->committed = g_cancellable_new();
 	context->cancellable = context->job->committed;

@@ -65,6 +65,8 @@ bool job_context_set_timeout(JobContext *context, uint64_t seconds, GError **err
  * The point of no return: what the job was for has happened, or cannot be taken back any more.
  * From when this returns true on nothing is rolled back: no cancel, no deadline; a task that fails
  * is tried again, here and by every recovery, until it has run.  Success if it was called before.
+ * Also from undo(), which finds that it came too late: its task has run then, and if nothing of the
+ * tasks before it was undone, the job goes forward again.  Else it fails with BUSY.
  */
 bool job_commit(JobContext *context, GError **error);
 

@@ -41,7 +41,25 @@ static void set_undo_error(struct task_record *task, char *text)
 	task->undo_error = text;
 }
 
-/* One attempt.  1: undone, 0: a debt, 2: may be tried again, -1: the journal cannot be written. */
+/*
+ * The undo found that its task has run for good: so have those before it, of which nothing was
+ * undone.
+ */
+static bool save_forward(Job *job, unsigned int position, GError **error)
+{
+	g_clear_pointer(&job->record->failure, g_free);
+	job->record->failure_code = 0;
+	job->record->ended = 0;
+	for (unsigned int i = 0; i <= position; i++)
+		if (!save_state(job, i, TASK_DONE, error))
+			return false;
+	return true;
+}
+
+/*
+ * One attempt.  1: undone, 0: a debt, 2: may be tried again, 3: the job goes forward, -1: the
+ * journal cannot be written.
+ */
 static int try_undo(JobContext *context, GError **error)
 {
 	Job *job = context->job;
@@ -56,8 +74,11 @@ static int try_undo(JobContext *context, GError **error)
 	context->attempt = record->undo_attempts;
 	job_tell(context->runner, "undoing task '%s': attempt %u", task->name,
 		 record->undo_attempts);
-	if (task->undo(context, job->data, task->item, &failure))
+	if (task->undo(context, job->data, task->item, &failure)) {
+		if (job->record->state == JOB_FINISHING)
+			return save_forward(job, position, error) ? 3 : -1;
 		return save_state(job, position, TASK_UNDONE, error) ? 1 : -1;
+	}
 	g_assert(failure);
 
 	record->undo_failures++;
@@ -73,7 +94,7 @@ static int try_undo(JobContext *context, GError **error)
 	return 2;
 }
 
-/* Until it is undone (1) or a debt (0); -1: the journal cannot be written. */
+/* Until it is undone (1), a debt (0), or goes forward (3); -1: the journal cannot be written. */
 static int undo_task(Job *job, const struct job_runner *runner, unsigned int position,
 		     GError **error)
 {
@@ -141,6 +162,8 @@ static bool undo_all(Job *job, const struct job_runner *runner, unsigned int *re
 			r = undo_task(job, runner, i, error);
 		if (r < 0)
 			return false;
+		if (r == 3)
+			return true;
 		if (r == 0) {
 			++*ret_debts;
 			debt = debt < 0 ? (int)i : debt;
@@ -156,6 +179,8 @@ bool job_roll_back(Job *job, const struct job_runner *runner, GError **error)
 	job->record->state = JOB_ROLLING_BACK;
 	if (!undo_all(job, runner, &debts, error))
 		return false;
+	if (job->record->state == JOB_FINISHING)
+		return true;
 	job->record->state = debts > 0 ? JOB_DEBT : JOB_ROLLED_BACK;
 	job->record->ended = g_get_real_time();
 	return journal_save(job->store, job->record, JOURNAL_NO_TASK, error);

@@ -183,10 +183,10 @@ static int ask_resume(JobContext *context, GError **error)
 	g_autofree char *reason = NULL;
 	int r;
 
-	if (!job->adopted)
-		return 1;
 	if (job->record->state == JOB_FINISHING)
 		return job_commit(context, error) ? 1 : -1; /* as it was */
+	if (!job->adopted)
+		return 1;
 	if (job->kind->settle && !job->kind->settle(context, job->data, error))
 		return -1;
 	if (job->record->state == JOB_FINISHING || job_asked_to_stop(context) != WATCH_NONE)
@@ -271,8 +271,11 @@ bool job_run(Job *job, const struct job_runner *runner, GError **error)
 	if (job->record->state == JOB_RUNNING || job->record->state == JOB_FINISHING)
 		r = run_forward(job, runner, &stopped, error);
 	if (r == 0 && job_roll_back(job, runner, error)) {
-		set_failure(job, stopped == WATCH_USER, error);
-		return false;
+		if (job->record->state != JOB_FINISHING) {
+			set_failure(job, stopped == WATCH_USER, error);
+			return false;
+		}
+		r = run_forward(job, runner, &stopped, error);
 	}
 	if (r <= 0)
 		g_prefix_error(error,

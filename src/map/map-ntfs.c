@@ -156,7 +156,8 @@ static bool add_exempt(GArray *runs, ntfs_volume *ntfs, const struct map_options
 	if (!nt_runs_add_bad(runs, ntfs, &n_bad, error))
 		return false;
 	if (n_bad > 0)
-		g_string_append_printf(how, "; without %" PRIu64 " bad clusters", n_bad);
+		g_string_append_printf(how, "; without %" PRIu64 " bad cluster%s", n_bad,
+				       n_bad == 1 ? "" : "s");
 	for (size_t i = 0; !options->keep_pagefile && i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *size = NULL;
 		uint64_t bytes;

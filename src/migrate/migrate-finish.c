@@ -7,6 +7,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+/* Milliseconds, as the task `commit` notes them. */
+#define NOTE_TOTAL    "total"
+#define NOTE_DOWNTIME "downtime"
+
 /* ---- When ---- */
 
 bool migrate_timer_run(JobContext *context, void *data, const void *item, GError **error)
@@ -20,21 +24,32 @@ bool migrate_timer_run(JobContext *context, void *data, const void *item, GError
 
 /* ---- Commit ---- */
 
-/* What it took, as far as a host still knows it. */
-static void say_numbers(MigrateJob *job, JobContext *context, bool waited)
+/*
+ * How long the guest stood still: what the hosts say, and then, until now, for the source's end if
+ * it waited for that.
+ */
+static uint64_t downtime_of(const JobContext *context, const struct cloud_progress *it, bool waited)
+{
+	const char *began = job_noted(context, "migrate", MIGRATE_NOTE_BEGAN);
+	int64_t since = began ? g_ascii_strtoll(began, NULL, 10) : 0;
+	int64_t more = (g_get_real_time() - since) / 1000 - (int64_t)it->elapsed_ms;
+
+	return it->downtime_ms + (waited && since > 0 && more > 0 ? (uint64_t)more : 0);
+}
+
+/* As far as a host still knows them; numbers are no reason to fail. */
+static void note_numbers(MigrateJob *job, JobContext *context, bool waited)
 {
 	struct cloud_progress it;
-	g_autofree char *text = NULL;
+	g_autofree char *total = NULL, *downtime = NULL;
 	Cloud *source = migrate_job_source(job, context, NULL);
-	int64_t began = 0;
 
 	if (!source || !cloud_migration_result(source, job->plan->uuid, &it, NULL, NULL))
 		return;
-	text = g_strdup_printf("%" PRIu64 " %" PRIu64, it.elapsed_ms, it.downtime_ms);
-	(void)began;
-	(void)waited;
-	/* Numbers are no reason to fail. */
-	(void)job_note(context, "milliseconds in all, of downtime", text, NULL);
+	downtime = g_strdup_printf("%" PRIu64, downtime_of(context, &it, waited));
+	total = g_strdup_printf("%" PRIu64, it.elapsed_ms);
+	(void)job_note(context, NOTE_TOTAL, total, NULL);
+	(void)job_note(context, NOTE_DOWNTIME, downtime, NULL);
 }
 
 bool migrate_start_run(JobContext *context, void *data, const void *item, GError **error)
@@ -49,7 +64,7 @@ bool migrate_start_run(JobContext *context, void *data, const void *item, GError
 	if (standing.state == CLOUD_DOMAIN_PAUSED && !plan->paused &&
 	    !cloud_domain_resume(target, plan->uuid, NULL, error))
 		return false;
-	say_numbers(job, context, standing.state == CLOUD_DOMAIN_PAUSED);
+	note_numbers(job, context, standing.state == CLOUD_DOMAIN_PAUSED);
 	return true;
 }
 
@@ -109,16 +124,21 @@ static void warn(const char *text, void *context)
 	job_warn(context, "%s", text);
 }
 
-static char *describe(MigrateJob *job, const JobContext *context)
+static json_int_t noted_number(const JobContext *context, const char *key)
 {
-	const char *numbers = job_noted(context, "commit", "milliseconds in all, of downtime");
-	g_auto(GStrv) parts = numbers ? g_strsplit(numbers, " ", 2) : NULL;
+	const char *text = job_noted(context, "commit", key);
+
+	return text ? g_ascii_strtoll(text, NULL, 10) : 0;
+}
+
+/* What came of the job, as JSON; owned by the caller. */
+static char *describe(const MigrateJob *job, const JobContext *context)
+{
 	json_t *object =
 	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "vm", job->plan->name, "uuid",
 		      job->plan->uuid, "from", job->plan->source, "to", migrate_job_host(context),
-		      "total_ms", (json_int_t)(parts ? g_ascii_strtoull(parts[0], NULL, 10) : 0),
-		      "downtime_ms",
-		      (json_int_t)(parts && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0));
+		      "total_ms", noted_number(context, NOTE_TOTAL), "downtime_ms",
+		      noted_number(context, NOTE_DOWNTIME));
 	char *dumped = json_dumps(object, JSON_COMPACT);
 	char *text = g_strdup(dumped);
 

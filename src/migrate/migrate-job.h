@@ -12,6 +12,9 @@ typedef struct {
 	Cloud *source, *target, *mover;
 } MigrateJob;
 
+/* A note of the task `migrate`: when the hosts began, by g_get_real_time(). */
+#define MIGRATE_NOTE_BEGAN "hosts began"
+
 /* The job's connections, made at the first call; borrowed. */
 Cloud *migrate_job_source(MigrateJob *job, JobContext *context, GError **error);
 Cloud *migrate_job_target(MigrateJob *job, JobContext *context, GError **error);

@@ -265,10 +265,8 @@ bool migrate_move_undo(JobContext *context, void *data, const void *item, GError
 		return false;
 	if (migrate_verdict_lets_delete(verdict))
 		return restore_source(job, context, error);
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
-		    "the VM '%s' cannot be brought back: %s", job->plan->name,
-		    migrate_verdict_text(verdict));
-	return false;
+	/* Its end came too late: the hosts had done it. */
+	return verdict == MIGRATE_ARRIVED ? commit(job, context, error) : fail_lost(job, error);
 }
 
 bool migrate_move_settle(JobContext *context, void *data, GError **error)
@@ -286,5 +284,6 @@ bool migrate_move_settle(JobContext *context, void *data, GError **error)
 			    "not both hosts say where the VM '%s' is", job->plan->name);
 		return false;
 	}
+	/* What is still going is watched, or ended, by the task or its undo. */
 	return verdict != MIGRATE_ARRIVED || job_commit(context, error);
 }

@@ -74,15 +74,12 @@ static const struct cloud_place *owner_init(struct owner *owner, MigrateJob *job
 }
 
 /* Somebody's file in the way may go away: unlike in other jobs that is tried again. */
-static bool soften(bool ok, GError *cause, GError **error)
+static void soften(GError *cause, GError **error)
 {
-	if (ok)
-		return true;
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS) ||
 	    g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_INVALID_INPUT))
 		cause->code = WHERRY_ERROR_BUSY;
 	g_propagate_error(error, cause);
-	return false;
 }
 
 /* 1: a pool, active or not, lies there, so its directory is none of ours; 0: none; -1: failed. */
@@ -107,8 +104,10 @@ bool migrate_directory_run(JobContext *context, void *data, const void *item, GE
 
 	if (r != 0)
 		return r > 0;
-	return soften(cloud_place_make_directory(owner_init(&owner, data, context), &cause), cause,
-		      error);
+	if (cloud_place_make_directory(owner_init(&owner, data, context), &cause))
+		return true;
+	soften(cause, error);
+	return false;
 }
 
 bool migrate_directory_undo(JobContext *context, void *data, const void *item, GError **error)
@@ -125,8 +124,10 @@ bool migrate_pool_run(JobContext *context, void *data, const void *item, GError 
 	GError *cause = NULL;
 	struct owner owner;
 
-	return soften(cloud_place_make_pool(owner_init(&owner, data, context), &cause), cause,
-		      error);
+	if (cloud_place_make_pool(owner_init(&owner, data, context), &cause))
+		return true;
+	soften(cause, error);
+	return false;
 }
 
 bool migrate_pool_undo(JobContext *context, void *data, const void *item, GError **error)
@@ -273,7 +274,8 @@ bool migrate_disk_run(JobContext *context, void *data, const void *item, GError 
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS) &&
 	    !job_note(context, NOTE_MADE, NULL, error))
 		return false;
-	return soften(false, g_steal_pointer(&cause), error);
+	soften(g_steal_pointer(&cause), error);
+	return false;
 }
 
 /* ---- Away with it ---- */

@@ -28,11 +28,10 @@ static enum migrate_verdict judge_stopped(const struct cloud_standing *source,
 {
 	if (is_active(target) && target->moving)
 		return source->moved_away ? MIGRATE_GOING : MIGRATE_REMAINS;
-	if (is_active(target))
+	/* It is defined there by the last step of a move, so it has been there. */
+	if (target->defined)
 		return MIGRATE_ARRIVED;
-	if (source->moved_away || !source->defined)
-		return target->defined ? MIGRATE_ARRIVED : MIGRATE_LOST;
-	return MIGRATE_OFF;
+	return source->moved_away || !source->defined ? MIGRATE_LOST : MIGRATE_OFF;
 }
 
 static enum migrate_verdict judge_paused(const struct cloud_standing *source,

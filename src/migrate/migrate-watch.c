@@ -27,7 +27,8 @@ struct watch {
 	struct cloud_progress progress;
 	struct migrate_stall stall;
 	uint64_t downtime_ms;
-	bool wide;   /* memory has the whole bandwidth */
+	bool wide; /* memory has the whole bandwidth */
+	bool began_noted;
 	bool forced; /* --on-timeout has done its part */
 };
 
@@ -61,6 +62,17 @@ static void read_numbers(struct watch *watch)
 	if (source && !cloud_migration_progress(source, watch->job->plan->uuid, &watch->progress,
 						NULL, &cause))
 		g_debug("%s, ignoring", cause->message);
+}
+
+/* Once: a host counts from its own begin, which only the running one tells. */
+static void note_begin(struct watch *watch)
+{
+	int64_t began = g_get_real_time() - (int64_t)watch->progress.elapsed_ms * 1000;
+	g_autofree char *text = g_strdup_printf("%" PRId64, began);
+
+	if (watch->began_noted || watch->progress.elapsed_ms == 0)
+		return;
+	watch->began_noted = job_note(watch->context, MIGRATE_NOTE_BEGAN, text, NULL);
 }
 
 static bool tell(const struct watch *watch)
@@ -200,6 +212,7 @@ int migrate_watch(MigrateJob *job, JobContext *context, CloudMigration *migratio
 		g_autofree char *why = NULL;
 
 		read_numbers(&watch);
+		note_begin(&watch);
 		tune(&watch);
 		if (is_time_to_force(&watch))
 			force(&watch);

@@ -13,10 +13,15 @@ static const struct cloud_limits limits = { .call_ms = 20000, .stall_ms = 60000 
 
 /* ---- Hosts ---- */
 
+/* A job that has to stop needs its hosts, too: how it stops depends on what they say. */
 static Cloud *connect_once(Cloud **where, const char *uri, JobContext *context, GError **error)
 {
+	GCancellable *cancellable = job_context_cancellable(context);
+
+	if (g_cancellable_is_cancelled(cancellable))
+		cancellable = NULL;
 	if (!*where)
-		*where = cloud_connect(uri, &limits, job_context_cancellable(context), error);
+		*where = cloud_connect(uri, &limits, cancellable, error);
 	return *where;
 }
 

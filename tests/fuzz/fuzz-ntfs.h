@@ -18,28 +18,41 @@ static inline uint16_t ntfs_get16(const uint8_t *at)
 }
 
 /* Each sector of a record ends with the number that the record begins its list with. */
-static inline void ntfs_mend_record(uint8_t *record, size_t left)
+static inline void ntfs_mend_record(int fd, uint64_t offset)
 {
+	uint8_t record[9 * NTFS_SECTOR];
+	ssize_t size = pread(fd, record, sizeof(record), (off_t)offset);
 	uint16_t list = ntfs_get16(record + 4), count = ntfs_get16(record + 6);
 
-	if (list % 2 != 0 || list + 2u * count > NTFS_SECTOR - 2 ||
-	    count * NTFS_SECTOR > left + NTFS_SECTOR)
+	if (size < (ssize_t)NTFS_SECTOR ||
+	    (memcmp(record, "FILE", 4) != 0 && memcmp(record, "INDX", 4) != 0 &&
+	     memcmp(record, "RSTR", 4) != 0) ||
+	    list % 2 != 0 || list + 2u * count > NTFS_SECTOR - 2 ||
+	    (count - 1) * (ssize_t)NTFS_SECTOR > size)
 		return;
 	for (unsigned int i = 1; i < count; i++)
-		memcpy(record + i * NTFS_SECTOR - 2, record + list, 2);
+		g_assert_cmpint(pwrite(fd, record + list, 2, (off_t)(offset + i * NTFS_SECTOR - 2)),
+				==, 2);
 }
 
-/* @volume: FUZZ_VOLUME_SIZE bytes; the first records become those of the mirror. */
-static inline void ntfs_mend(uint8_t *volume)
+/* @data: what was laid out.  The first records become those of the mirror. */
+static inline void ntfs_mend(int fd, const uint8_t *data, size_t size)
 {
-	uint64_t cluster = (uint64_t)ntfs_get16(volume + 11) * volume[13];
-	uint64_t mft = ntfs_get16(volume + 48) * cluster,
-		 mirror = ntfs_get16(volume + 56) * cluster;
+	uint8_t boot[NTFS_SECTOR], records[4096];
+	uint64_t cluster, mft, mirror;
 
-	for (size_t at = NTFS_SECTOR; at + 1024 <= FUZZ_VOLUME_SIZE / 8; at += NTFS_SECTOR)
-		if (memcmp(volume + at, "FILE", 4) == 0 || memcmp(volume + at, "INDX", 4) == 0 ||
-		    memcmp(volume + at, "RSTR", 4) == 0)
-			ntfs_mend_record(volume + at, FUZZ_VOLUME_SIZE - at);
-	if (mft + 4096 <= FUZZ_VOLUME_SIZE && mirror + 4096 <= FUZZ_VOLUME_SIZE)
-		memmove(volume + mirror, volume + mft, 4096);
+	for (size_t at = 0; at + FUZZ_RECORD_SIZE <= size; at += FUZZ_RECORD_SIZE) {
+		uint64_t offset = le32_get(*(const le32 *)(data + at)) * UINT64_C(512);
+
+		if (offset < FUZZ_VOLUME_SIZE)
+			ntfs_mend_record(fd, offset);
+	}
+	g_assert_cmpint(pread(fd, boot, sizeof(boot), 0), ==, sizeof(boot));
+	cluster = (uint64_t)ntfs_get16(boot + 11) * boot[13];
+	mft = ntfs_get16(boot + 48) * cluster;
+	mirror = ntfs_get16(boot + 56) * cluster;
+	if (MAX(mft, mirror) + sizeof(records) > FUZZ_VOLUME_SIZE)
+		return;
+	g_assert_cmpint(pread(fd, records, sizeof(records), (off_t)mft), ==, sizeof(records));
+	g_assert_cmpint(pwrite(fd, records, sizeof(records), (off_t)mirror), ==, sizeof(records));
 }

@@ -36,7 +36,58 @@ move ()
     has_all_records "$to"
     [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$to running" ] ||
         fail "the store says: $(wherry vm show vm --json)"
-    grep -q 'moved from' out || fail "it says: $(cat out)"
+    grep -qE 'moved from|"event":"done"' out || fail "it says: $(cat out)"
+}
+
+# gives WANTED CMD...: the command succeeds and prints exactly that.
+gives ()
+{
+    local wanted=$1 got
+    shift
+    got=$("$@") || fail "'$*' failed"
+    [ "$got" = "$wanted" ] || fail "'$*' gave '$got', not '$wanted'"
+}
+
+has_job ()
+{
+    cloud 1 standing $uuid | grep -q job
+}
+
+# The calls of src/cloud below it, by themselves.
+test_cloud ()
+{
+    local images=/var/lib/libvirt/images disk pid
+    cloud 1 disks $uuid > described-disks
+    gives "vda	file	disk	$images/vm-vda.qcow2	qcow2	-	0	0	268435456
+vdb	file	disk	$images/vm-vdb.raw	raw	-	0	0	268435456" cut -f 1-9 described-disks
+    gives "running	 persistent" cloud 1 standing $uuid
+    gives "none	" cloud 2 standing $uuid
+    cloud 1 suspend $uuid
+    gives "paused	 persistent" cloud 1 standing $uuid
+    cloud 1 resume $uuid
+    gives running on 1 domstate vm
+    cloud 1 dirty-rate $uuid > rate
+    cloud 1 abort $uuid # there is none, which is right
+    gives - cloud 1 heal $uuid vda vdb
+    fails_with 'cutting the copies' cloud 1 yank $uuid vda
+
+    for disk in vda.qcow2 vdb.raw; do
+        qemu-img create -q -f "${disk#*.}" "$(images 2)/vm-$disk" 256M
+    done
+    cloud 1 migrate $uuid qemu+tcp://10.77.0.2/system 10.77.0.2 paused $((4 << 20)) \
+        vda $images/vm-vda.qcow2 vdb $images/vm-vdb.raw 2> moving.err &
+    pid=$!
+    wait_for 60 has_job || fail "it does not begin: $(cat moving.err)"
+    cloud 1 migration $uuid now > progress
+    until ! kill -0 $pid 2> /dev/null; do
+        cloud 1 abort $uuid
+        sleep 1
+    done
+    ! wait $pid || fail "it has moved"
+    grep -q '^CANCELLED: ' moving.err || fail "it says: $(cat moving.err)"
+    gives "running	 persistent" cloud 1 standing $uuid
+    gives "none	" cloud 2 standing $uuid
+    rm "$(images 2)"/vm-*
 }
 
 test_dry_run ()
@@ -50,6 +101,17 @@ test_dry_run ()
     no_files_on 2
     [ "$(wherry job list --json | jq '.jobs | length')" -eq 0 ] || fail "a dry run made a job"
     runs_only_on 1
+}
+
+test_json ()
+{
+    described migrate > docs
+    # All but the choice, which is the fleet's.
+    printed plan.json | grep -v '^choice' > members
+    printed done.json >> members
+    printf 'done\nphase\ntotal\nwords\nchoice\n' >> members
+    sort -u members > program
+    diff -u docs program || fail "docs/json.md and migrate --json differ"
 }
 
 test_refusals ()
@@ -70,18 +132,32 @@ there_and_back ()
     start_vm 1 "$1" ''
     wherry host refresh > refresh.out
     if [ "$1" = bios ]; then
+        test_cloud
         test_dry_run
         test_refusals
     fi
     move 1 2
     no_nvram 1
-    move 2 1 --commit fast --delete-source-after 0
+    old_copies_go
+    move 2 1 --commit fast --delete-source-after 0 --json
+    tail -n 1 out > done.json
     no_files_on 2
     no_nvram 2
     in_order
     on 1 destroy vm
     on 1 undefine vm --nvram > /dev/null
     rm -f "$(images 1)"/*
+}
+
+# Those on host 1 are kept for a day; then `job recover` removes them.
+old_copies_go ()
+{
+    [ "$(find "$(images 1)" -type f | wc -l)" -eq 2 ] || fail "the old copies are gone at once"
+    wherry job recover > recovered 2>&1
+    [ "$(find "$(images 1)" -type f | wc -l)" -eq 2 ] || fail "they went too early"
+    sqlite3 "$state" 'UPDATE migrate_grace SET due = 1'
+    wherry job recover > recovered 2>&1
+    no_files_on 1
 }
 
 # no_nvram I: the firmware's variables of the VM have gone with it.
@@ -98,4 +174,5 @@ in_order ()
 }
 
 there_and_back bios
+test_json
 there_and_back uefi

@@ -25,8 +25,8 @@ states=(deleted full fragmented fresh compressed records)
 
 # Clusters, sectors, MiB.
 kinds='
-256     256  60
-512     512  60
+256     256  100
+512     512  100
 1024    512  100
 2048    512  100
 4096    512  120
@@ -64,7 +64,7 @@ fill_records ()
     fi
     mkdir "$1/records"
     head -c 8000000 "$noise" | split -a 5 -b 150 - "$1/records/" 2> /dev/null || true
-    find "$1/records" -name '*[aeiou]' -delete
+    find "$1/records" -type f -name '*[aeiou]' -delete
     garbage_bytes 3000000 > "$1/last" 2> /dev/null || true
     garbage_bytes 100000 > "$1/very-last" 2> /dev/null || true
 }

@@ -24,8 +24,10 @@ struct orders {
 	bool finish; /* ... and then make it all the same */
 	bool cancel; /* ask for the end of the job, as another process would */
 	bool interrupt;
-	uint64_t timeout; /* seconds; set while it runs */
-	int die;          /* by SIGKILL, in attempt number so many */
+	bool give_up;
+	bool commit, commit_undo; /* after it was made; in place of its undo */
+	uint64_t timeout;         /* seconds; set while it runs */
+	int die;                  /* by SIGKILL, in attempt number so many */
 };
 
 static struct orders orders[N_TASKS];
@@ -70,7 +72,9 @@ static inline bool obey_in_job(JobContext *context, const struct orders *order, 
 		interrupted = true;
 	while (order->hang && !g_cancellable_is_cancelled(job_context_cancellable(context)))
 		g_usleep(1000);
-	return !order->hang || order->finish || job_context_check(context, error);
+	if (order->hang && !order->finish)
+		return job_context_check(context, error);
+	return !order->commit || job_commit(context, error);
 }
 
 static inline bool place_run(JobContext *context, void *data, const void *item, GError **error)
@@ -86,6 +90,8 @@ static inline bool place_run(JobContext *context, void *data, const void *item, 
 	}
 	if (orders[i].die > 0 && --orders[i].die == 0)
 		raise(SIGKILL);
+	if (orders[i].give_up)
+		job_give_up(context);
 	if (!obey(&orders[i].fail, &orders[i], "make it", error))
 		return false;
 	if (mkdir(task_names[i], 0755) < 0 && errno != EEXIST) {
@@ -104,6 +110,8 @@ static inline bool place_undo(JobContext *context, void *data, const void *item,
 	if (!job_context_check(context, error) ||
 	    !obey(&orders[i].fail_undo, &orders[i], "remove it", error))
 		return false;
+	if (orders[i].commit_undo)
+		return job_commit(context, error);
 	if (!job_noted(context, NULL, "made") || rmdir(task_names[i]) == 0 || errno == ENOENT)
 		return true;
 	wherry_error_sys(error, errno, "cannot remove '%s'", task_names[i]);
@@ -227,7 +235,8 @@ static inline void assert_state(int64_t id, enum job_state want)
 	g_autoptr(JobRecord) record = read_record(id);
 
 	assert_string_equal(job_state_name(record->state), job_state_name(want));
-	assert_int_equal(record->ended > 0, !(want == JOB_RUNNING || want == JOB_ROLLING_BACK));
+	assert_int_equal(record->ended > 0,
+			 want != JOB_RUNNING && want != JOB_FINISHING && want != JOB_ROLLING_BACK);
 }
 
 static inline void assert_task(int64_t id, int position, enum task_state state,

@@ -54,9 +54,39 @@ static void test_ranges(void **state)
 	assert_true(be64_get(image_refcounts_table_entry(refcounts, 2)) == 11 * CLUSTER);
 }
 
+/* Ranges that are kept open have room, up to 65,535 references a cluster; those sealed have none.
+ */
+static void test_room(void **state)
+{
+	g_autoptr(ImageRefcounts) refcounts = image_refcounts_new();
+
+	assert_false(image_refcounts_is_full(refcounts, RANGE - CLUSTER));
+	assert_true(image_refcounts_is_full(refcounts, RANGE));
+	image_refcounts_keep_open(refcounts, 4);
+	assert_false(image_refcounts_is_full(refcounts, 3 * RANGE - CLUSTER));
+	assert_true(image_refcounts_is_full(refcounts, 3 * RANGE));
+
+	for (unsigned int i = 0; i < 65535; i++) {
+		assert_true(image_refcounts_has_room(refcounts, 2 * RANGE, CLUSTER + 1));
+		image_refcounts_add(refcounts, 2 * RANGE, 1);
+	}
+	assert_false(image_refcounts_has_room(refcounts, 2 * RANGE, 1));
+	assert_false(image_refcounts_has_room(refcounts, 2 * RANGE - 1, 2));
+	assert_true(image_refcounts_has_room(refcounts, 2 * RANGE - 1, 1));
+	assert_true(image_refcounts_has_room(refcounts, 0, CLUSTER));
+	check_block(refcounts, 7 * CLUSTER, 0, 0, 0);
+	assert_false(image_refcounts_has_room(refcounts, RANGE - 1, 2));
+	assert_true(image_refcounts_has_room(refcounts, RANGE, 2));
+	check_block(refcounts, 8 * CLUSTER, 0, 0, 0);
+	check_block(refcounts, 9 * CLUSTER, 0, 65535, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ranges) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_room),
+	};
 
 	return cmocka_run_group_tests_name("image-refcounts", tests, NULL, NULL);
 }

@@ -272,6 +272,27 @@ static void test_damaged_rows(void **state)
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "job 1 in the store");
 }
 
+/* Past the point of no return every recovery goes on, whatever was asked meanwhile. */
+static void test_finishing(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) done = NULL;
+	Job *job = create(store, 1, 0);
+
+	orders[1].commit = true;
+	orders[3].fail = 2;
+	assert_false(job_run(job, &quick, &error));
+	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND, "'d3'");
+	job_free(job);
+	done = job_recover(store, kinds, 0, 0, &quick, &error);
+	assert_ok(done, error);
+	assert_state(1, JOB_FINISHING);
+	recover_one_to(store, 0, 0, JOB_DONE);
+	assert_there("1111");
+	assert_calls("run d0, run d1, run d2, run d3, run d3, run d3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +307,7 @@ int main(void)
 		job_test(test_owner_lives),
 		job_test(test_not_ours),
 		job_test(test_damaged_rows),
+		job_test(test_finishing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

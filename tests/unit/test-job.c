@@ -358,6 +358,76 @@ static void test_pauses(void **state)
 	assert_int_equal(job_pause_ms(&quick, 3), 4);
 }
 
+/* From the point of no return on nothing turns a job back. */
+static void test_committed(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(Job) job = create(store, 3, 100);
+	g_autoptr(GError) error = NULL;
+
+	orders[1].commit = true;
+	orders[2].interrupt = true;
+	orders[2].fail = 2;
+	orders[3].timeout = 1;
+	assert_ok(job_run(job, &quick, &error), error);
+	assert_calls("run d0, run d1, run d2, run d2, run d2, run d3");
+	assert_there("1111");
+	assert_state(job_id(job), JOB_DONE);
+	assert_false(job_cancel(store, job_id(job), &error));
+	assert_error(&error, WHERRY_ERROR_INVALID_INPUT, "it is done");
+}
+
+/* What fails after it is left for the next one, and is not undone. */
+static void test_committed_fails(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(Job) job = create(store, 2, 0);
+	g_autoptr(GError) error = NULL;
+
+	orders[1].commit = true;
+	orders[3].fail = -1;
+	assert_false(job_run(job, &quick, &error));
+	assert_error(&error, WHERRY_ERROR_LEFT_BEHIND,
+		     "past the point of no return, but task 'd3'");
+	assert_calls("run d0, run d1, run d2, run d3, run d3");
+	assert_there("1110");
+	assert_state(job_id(job), JOB_FINISHING);
+	assert_false(job_cancel(store, job_id(job), &error));
+	assert_error(&error, WHERRY_ERROR_INVALID_INPUT, "it is finishing");
+}
+
+/* An undo that finds that it came too late. */
+static void test_committed_by_undo(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(Job) job = create(store, 2, 0);
+	g_autoptr(JobRecord) record = NULL;
+	g_autoptr(GError) error = NULL;
+
+	orders[1].fail = 2;
+	orders[1].commit_undo = true;
+	assert_ok(job_run(job, &quick, &error), error);
+	assert_calls("run d0, run d1, run d1, undo d1, run d2, run d3");
+	assert_there("1011");
+	assert_state(job_id(job), JOB_DONE);
+	record = read_record(job_id(job));
+	assert_null(record->failure);
+	assert_task(job_id(job), 1, TASK_DONE, 2, 0);
+}
+
+static void test_given_up(void **state)
+{
+	g_autoptr(Store) store = open_store();
+	g_autoptr(Job) job = create(store, 3, 0);
+	g_autoptr(GError) error = NULL;
+
+	orders[1].fail = -1;
+	orders[1].give_up = true;
+	assert_false(job_run(job, &quick, &error));
+	assert_error(&error, WHERRY_ERROR_ROLLED_BACK, "task 'd1': cannot make it");
+	assert_calls("run d0, run d1, undo d1, undo d0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +446,10 @@ int main(void)
 		job_test(test_notes),
 		job_test(test_bad_parameters),
 		job_test(test_pauses),
+		job_test(test_committed),
+		job_test(test_committed_fails),
+		job_test(test_committed_by_undo),
+		job_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

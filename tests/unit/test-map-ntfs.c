@@ -28,11 +28,14 @@
 typedef struct {
 	Blkdev *disk;
 	uint8_t *bytes; /* FUZZ_VOLUME_SIZE of them, mapped */
+	char *data;     /* of the file */
+	size_t size;
 } Seed;
 
 static void seed_clear(Seed *seed)
 {
 	munmap(seed->bytes, FUZZ_VOLUME_SIZE);
+	g_free(seed->data);
 	blkdev_free(seed->disk);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Seed, seed_clear)
@@ -41,12 +44,10 @@ static void open_seed(const char *name, Seed *ret)
 {
 	g_autofree char *path =
 	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-ntfs", name, NULL);
-	g_autofree char *data = NULL;
-	size_t size;
 
-	assert_true(g_file_get_contents(path, &data, &size, NULL));
+	assert_true(g_file_get_contents(path, &ret->data, &ret->size, NULL));
 	ret->disk = disk_new(FUZZ_VOLUME_SIZE, 0);
-	fuzz_lay_out(ret->disk->fd, (const uint8_t *)data, size);
+	fuzz_lay_out(ret->disk->fd, (const uint8_t *)ret->data, ret->size);
 	ret->bytes =
 	    mmap(NULL, FUZZ_VOLUME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ret->disk->fd, 0);
 	assert_true(ret->bytes != MAP_FAILED);
@@ -118,7 +119,7 @@ static void check_refused(Seed *seed, const char *words)
 	g_autofree char *how = NULL;
 	uint64_t used;
 
-	ntfs_mend(seed->bytes);
+	ntfs_mend(seed->disk->fd, (const uint8_t *)seed->data, seed->size);
 	how = map(seed, false, &used, &error);
 	if (how || !strstr(error->message, words))
 		fail_msg("not '%s' but '%s'", words, how ? how : error->message);
@@ -131,7 +132,7 @@ static uint64_t check_mapped(Seed *seed, bool keep, const char *want)
 	g_autofree char *how = NULL;
 	uint64_t used = 0;
 
-	ntfs_mend(seed->bytes);
+	ntfs_mend(seed->disk->fd, (const uint8_t *)seed->data, seed->size);
 	how = map(seed, keep, &used, &error);
 	assert_ok(how != NULL, error);
 	assert_string_equal(how, want);
@@ -396,6 +397,35 @@ static void test_shared(void **state)
 	check_refused(&seed, "calls cluster ");
 }
 
+/* mkntfs makes the stream of bad clusters, and never puts one into it. */
+static void test_bad(void **state)
+{
+	/* A hole of 700 clusters, cluster 700, a hole of 66. */
+	static const uint8_t runs[] = "\x02\xbc\x02\x21\x01\xbc\x02\x01\x42\0\0\0\0\0\0";
+	g_auto(Seed) seed = { NULL };
+	uint8_t *bad, *start, *end;
+	uint64_t used;
+
+	open_seed("valid-4096", &seed);
+	used = check_mapped(&seed, false, LEFT_OUT);
+	start = record(&seed, 8);
+	bad = attribute(&seed, 8, DATA);
+	bad += ntfs_get16(bad + 4); /* the second one, which has a name and is the last */
+	assert_int_equal(bad[9], 4);
+	memcpy(bad + 72, runs, sizeof(runs));
+	put(bad + 4, 72 + sizeof(runs), 4);
+	end = bad + 72 + sizeof(runs);
+	put(end, 0xffffffff, 4);
+	put(start + 24, (uint64_t)(end - start) + 8, 4);
+	check_refused(&seed, "calls cluster 700 free");
+
+	contents(&seed, 6)[700 / 8] |= 1 << 700 % 8;
+	assert_int_equal(check_mapped(&seed, false,
+				      "NTFS, clean; without 1 bad cluster; without the contents "
+				      "of pagefile.sys (256.0 KiB)"),
+			 used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,7 +433,7 @@ int main(void)
 		cmocka_unit_test(test_mirror),     cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_hibernated), cmocka_unit_test(test_log),
 		cmocka_unit_test(test_bitmap),     cmocka_unit_test(test_pagefile),
-		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_shared),     cmocka_unit_test(test_bad),
 	};
 
 	return cmocka_run_group_tests_name("map-ntfs", tests, NULL, NULL);

@@ -63,6 +63,19 @@ static UsedMap *make_map(uint8_t *bytes)
 	return used;
 }
 
+static struct pipeline_options make_options(const Blkdev *disk, UsedMap *used,
+					    enum disk_reader_way way)
+{
+	return (struct pipeline_options){
+		.disk = disk,
+		.used = used,
+		.sector_size = 512,
+		.level = 1,
+		.share = 2,
+		.way = way,
+	};
+}
+
 static void check_chunk(const struct pipeline_chunk *chunk, const uint8_t *bytes)
 {
 	uint64_t start = chunk->index * SUMS_CHUNK_SIZE;
@@ -96,23 +109,16 @@ static void test_all_ways(void **state)
 	g_autoptr(UsedMap) used = make_map(bytes);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
-		const struct pipeline_options options = {
-			disk,
-			used,
-			512,
-			false,
-			0,
-			ways[i].level,
-			(unsigned int)i + 1,
-			ways[i].n_workers,
-			ways[i].way,
-		};
+		struct pipeline_options options = make_options(disk, used, ways[i].way);
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
 		g_autoptr(GError) error = NULL;
 		uint64_t next = 0, sum = 0;
 		int r;
 
+		options.level = ways[i].level;
+		options.share = (unsigned int)i + 1;
+		options.n_workers = ways[i].n_workers;
 		pipeline = pipeline_new(&options, &error);
 		assert_ok(pipeline, error);
 		while ((r = pipeline_next(pipeline, 60000, &chunk, &error)) > 0) {
@@ -138,8 +144,7 @@ static void test_left_early(void **state)
 
 	used_map_add(used, 0, DISK_SIZE);
 	for (unsigned int n = 0; n < 20; n++) {
-		const struct pipeline_options options = { disk, used, 512, false,
-							  0,    1,    2,   ways[n % 2].way };
+		const struct pipeline_options options = make_options(disk, used, ways[n % 2].way);
 		const struct pipeline_chunk *chunk;
 		g_autoptr(GError) error = NULL;
 		g_autoptr(Pipeline) pipeline = pipeline_new(&options, &error);
@@ -155,8 +160,7 @@ static void test_failure(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 		g_autoptr(UsedMap) used = used_map_new(DISK_SIZE, 10);
-		const struct pipeline_options options = { disk, used, 512, false,
-							  0,    1,    2,   ways[i].way };
+		const struct pipeline_options options = make_options(disk, used, ways[i].way);
 		const struct pipeline_chunk *chunk;
 		g_autoptr(Pipeline) pipeline = NULL;
 		g_autoptr(GError) error = NULL;
