@@ -209,7 +209,7 @@ static bool recover_jobs(const struct job_call *call, GError **error)
 	const GError *worst;
 	unsigned int failed;
 
-	if (!done || !purge(call, error))
+	if (!done || !jobs_release_ended(call->store, error) || !purge(call, error))
 		return false;
 	worst = find_worst(done, &failed);
 	job_print_recovered(done, call->common->json);

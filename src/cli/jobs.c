@@ -5,8 +5,11 @@
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/job-kinds.h"
+#include "fleet/fleet.h"
+#include "fleet/reservation.h"
 #include "job/recover.h"
 
+#include <string.h>
 #include <unistd.h>
 
 Store *jobs_open(const char *state, GError **error)
@@ -32,6 +35,25 @@ struct job_runner jobs_runner(const struct common_options *common, Display *disp
 	};
 }
 
+/* Whether a job with a reservation has ended; recovery has been at those that died. */
+static int has_ended(Store *store, int64_t id, const char *uuid, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	g_autoptr(JobRecord) record = job_record_read(store, id, &cause);
+
+	if (record)
+		return strcmp(record->uuid, uuid) != 0 || !job_record_is_open(record);
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
+		return 1;
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return -1;
+}
+
+bool jobs_release_ended(Store *store, GError **error)
+{
+	return fleet_prepare(store, error) && fleet_release_ended(store, has_ended, error);
+}
+
 void jobs_own_session(void *nothing)
 {
 	(void)setsid(); /* fails only where it is one already */
@@ -54,5 +76,5 @@ bool jobs_recover_left(Store *store, const struct job_runner *runner, GError **e
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "interrupted");
 		return false;
 	}
-	return done != NULL;
+	return done && jobs_release_ended(store, error);
 }

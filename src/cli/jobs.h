@@ -21,3 +21,7 @@ void jobs_own_session(void *nothing);
  * failure of the verb that found it; only CANCELLED and a store that cannot be used are.
  */
 bool jobs_recover_left(Store *store, const struct job_runner *runner, GError **error);
+
+/* Give up what jobs that have ended left reserved of the fleet; jobs_recover_left() does it, too.
+ */
+bool jobs_release_ended(Store *store, GError **error);

@@ -89,7 +89,7 @@ bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint6
 			 uint64_t *ret_free, GError **error)
 {
 	virNodeMemoryStats stats[32];
-	int count = G_N_ELEMENTS(stats);
+	int count = 0;
 	virNodeInfo info;
 
 	if (virNodeGetInfo(connection, &info) < 0) {
@@ -98,18 +98,28 @@ bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint6
 	}
 	*ret_cpus = info.cpus;
 	*ret_memory = (uint64_t)info.memory << 10;
-	if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) <
-	    0) {
+	/* It wants as many as it has, and says how many. */
+	if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &count, 0) <
+		0 ||
+	    count > (int)G_N_ELEMENTS(stats) ||
+	    virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) <
+		0) {
 		/* Not every host tells; then what is free without its caches. */
 		*ret_free = virNodeGetFreeMemory(connection);
 		return true;
 	}
 	*ret_free = 0;
-	for (int i = 0; i < count; i++)
-		if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
-		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
-		    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
-			*ret_free += (uint64_t)stats[i].value << 10;
+	for (int i = 0; i < count; i++) {
+		uint64_t bytes = (uint64_t)stats[i].value << 10;
+
+		/* The kernel's word; the other leaves out what was plugged in later. */
+		if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0)
+			*ret_memory = bytes;
+		else if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
+			 strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
+			 strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
+			*ret_free += bytes;
+	}
 	return true;
 }
 

@@ -148,7 +148,7 @@ static bool has_device(virConnectPtr connection, const char *name)
 {
 	g_autoptr(virInterface) device = virInterfaceLookupByName(connection, name);
 
-	return device && virInterfaceIsActive(device) == 1;
+	return device != NULL; /* it is inactive as long as nothing is plugged into it */
 }
 
 /* Bridges that libvirt's own networks made are no interfaces to it. */
@@ -229,17 +229,18 @@ GPtrArray *libvirt_lacks(Cloud *cloud, const CloudNeeds *needs, GCancellable *ca
 
 /* ---- Arriving ---- */
 
-/* Whether the job of @domain is that it comes here. */
+/*
+ * Whether @domain comes here: it waits, and of its job libvirt says nothing but that this is not
+ * the host to ask.
+ */
 static bool is_arriving(virDomainPtr domain)
 {
-	virTypedParameterPtr params = NULL;
-	int type, count = 0, operation = 0;
+	virDomainJobInfo job;
+	int state;
 
-	if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0)
-		return false;
-	(void)virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &operation);
-	virTypedParamsFree(params, count);
-	return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN;
+	return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+	       virDomainGetJobInfo(domain, &job) < 0 &&
+	       virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED;
 }
 
 static bool work_arriving(virConnectPtr connection, LibvirtRequest *request, GError **error)

@@ -54,8 +54,8 @@ static void add_bridge(GPtrArray *bridges, virInterfacePtr interface)
 static bool read_bridges(virConnectPtr connection, CloudNode *node, GError **error)
 {
 	virInterfacePtr *interfaces = NULL;
-	int count = virConnectListAllInterfaces(connection, &interfaces,
-						VIR_CONNECT_LIST_INTERFACES_ACTIVE);
+	/* Inactive ones, too: so it calls a bridge that nothing is plugged into. */
+	int count = virConnectListAllInterfaces(connection, &interfaces, 0);
 
 	node->bridges = g_ptr_array_new_with_free_func(g_free);
 	if (count < 0 && libvirt_error_code() == WHERRY_ERROR_UNSUPPORTED)

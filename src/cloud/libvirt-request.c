@@ -69,6 +69,8 @@ void libvirt_start(void)
 	if (!g_once_init_enter(&done))
 		return;
 	virSetErrorFunc(NULL, ignore_error);
+	/* Its own log would go to stderr, too; who wants that sets it so. */
+	(void)g_setenv("LIBVIRT_DEBUG", "error", false);
 	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
 		libvirt_error(&cause, "starting libvirt's client library");
 	else

@@ -249,3 +249,23 @@ bool fleet_moved(Store *store, const char *job, const char *state,
 	       take_room(store, reservation, error) && take_space(store, reservation, error) &&
 	       delete_row(store, job, error) && transaction_commit(&transaction, error);
 }
+
+/* ---- Left behind ---- */
+
+bool fleet_release_ended(Store *store,
+			 int (*ended)(Store *store, int64_t id, const char *uuid, GError **error),
+			 GError **error)
+{
+	g_autoptr(GPtrArray) reservations = fleet_reservation_list(store, error);
+
+	if (!reservations)
+		return false;
+	for (unsigned int i = 0; i < reservations->len; i++) {
+		const FleetReservation *reservation = reservations->pdata[i];
+		int r = ended(store, reservation->job_id, reservation->job, error);
+
+		if (r < 0 || (r > 0 && !fleet_release(store, reservation->job, error)))
+			return false;
+	}
+	return true;
+}

@@ -48,3 +48,11 @@ struct fleet_moved_disk {
  */
 bool fleet_moved(Store *store, const char *job, const char *state,
 		 const struct fleet_moved_disk *disks, size_t count, GError **error);
+
+/*
+ * Give up those whose jobs have ended without doing so: @ended says of a job's ID and UUID whether
+ * it has.  1: it has, or there is no such job, 0: it goes on or will, -1: failed.
+ */
+bool fleet_release_ended(Store *store,
+			 int (*ended)(Store *store, int64_t id, const char *uuid, GError **error),
+			 GError **error);

@@ -39,7 +39,7 @@ verbs=$(wherry --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | paste -sd ' ')
 [ -n "$verbs" ] || fail "no verbs in --help"
 expect "--help --version $verbs" wherry ''
 expect "capture" wherry ca
-expect "verify" wherry v
+expect "verify" wherry ve
 
 for verb in $verbs; do
     expect "$(wherry "$verb" --help | grep -oE '^ +(-.|  )?,? *--[a-z-]+=?' | grep -oE -- '--.*' |
@@ -59,4 +59,6 @@ expect "bin bundle" wherry verify b
 expect "" wherry verify dis
 expect "cancel list recover show" wherry job ''
 expect "recover" wherry job r
+expect "add choose list maintenance refresh remove show" wherry host ''
+expect "list show" wherry vm ''
 expect "disk.img" wherry job --state dis
