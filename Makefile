@@ -32,6 +32,7 @@ bench:
 	@$(INSTALL_PACKAGES) build bench
 	@tests/bench/run
 	@tests/bench/maps
+	@tests/bench/migrate
 
 lint:
 	@$(INSTALL_PACKAGES) build lint

@@ -131,6 +131,29 @@ bool blkdev_check_size(const Blkdev *dev, GError **error)
 	return true;
 }
 
+int blkdev_is_read_only(const Blkdev *dev, GError **error)
+{
+	int value = 0;
+
+	if (dev->id != 0 && ioctl(dev->fd, BLKROGET, &value) < 0) {
+		wherry_error_sys(error, errno, "%s: cannot tell whether it is read-only",
+				 dev->name);
+		return -1;
+	}
+	return value != 0;
+}
+
+bool blkdev_set_read_only(const Blkdev *dev, bool read_only, GError **error)
+{
+	int value = read_only;
+
+	if (ioctl(dev->fd, BLKROSET, &value) == 0)
+		return true;
+	wherry_error_sys(error, errno, "%s: cannot set it %s in the kernel", dev->name,
+			 read_only ? "read-only" : "writable");
+	return false;
+}
+
 void blkdev_free(Blkdev *dev)
 {
 	if (!dev)

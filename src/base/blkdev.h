@@ -36,5 +36,11 @@ bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len);
 /* Fails with WHERRY_ERROR_IO and both sizes when @dev is not as large as when it was opened. */
 bool blkdev_check_size(const Blkdev *dev, GError **error);
 
+/* Whether the kernel lets nobody write to it: 1, 0, or -1.  A file is never read-only here. */
+int blkdev_is_read_only(const Blkdev *dev, GError **error);
+
+/* Tell the kernel to let nobody write to the block device, or to do so again. */
+bool blkdev_set_read_only(const Blkdev *dev, bool read_only, GError **error);
+
 void blkdev_free(Blkdev *dev);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Blkdev, blkdev_free)

@@ -10,6 +10,7 @@
 #include "capture/identity.h"
 #include "capture/steps.h"
 #include "capture/target.h"
+#include "capture/views.h"
 
 #include <inttypes.h>
 
@@ -101,8 +102,10 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 	return true;
 }
 
+/* @views: NULL, there are none. */
 static bool fill_bundle(const struct capture_options *options, const Bundle *bundle, int level,
-			const GPtrArray *disks, Manifest *manifest, GError **error)
+			const GPtrArray *disks, const Views *views, Manifest *manifest,
+			GError **error)
 {
 	g_autoptr(CaptureLog) log =
 	    capture_log_new(bundle, options->resume ? CAPTURE_LOG_RESUME : CAPTURE_LOG_NEW,
@@ -112,6 +115,7 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 		return false;
 	steps_log(log, options, manifest);
 	if (!copy_disks(options, bundle, level, disks, manifest, log, error) ||
+	    (views && !views_check(views, error)) ||
 	    !bundle_remove_file(bundle, "domain.xml", error) ||
 	    !steps_write_domain(bundle, manifest, error))
 		return false;
@@ -127,12 +131,28 @@ static void remove_journals(const Bundle *bundle, const Manifest *manifest)
 
 		journal_remove(bundle, name);
 	}
+	views_remove(bundle, manifest->disks->len);
 	journal_remove(bundle, IDENTITY_FILE);
+}
+
+/* What only a mount brings in order is looked at in snapshots. */
+static bool make_views(const struct capture_options *options, const GPtrArray *disks,
+		       StorageMap **map, Views **ret, GError **error)
+{
+	g_autoptr(Bundle) bundle = NULL;
+
+	if (!options->resume) {
+		*ret = views_new(disks, &options->map, options->target, map);
+		return true;
+	}
+	bundle = bundle_open_unfinished(options->target, options->name, error);
+	return bundle &&
+	       views_load(bundle, disks, &options->map, options->target, map, ret, error) >= 0;
 }
 
 /* @ret_level: what the clusters are compressed with. */
 static Bundle *open_bundle(const struct capture_options *options, const GPtrArray *disks,
-			   Manifest *manifest, int *ret_level, GError **error)
+			   const Views *views, Manifest *manifest, int *ret_level, GError **error)
 {
 	g_autoptr(Bundle) bundle = NULL;
 
@@ -145,6 +165,7 @@ static Bundle *open_bundle(const struct capture_options *options, const GPtrArra
 	}
 	bundle = bundle_create(options->target, options->name, error);
 	if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
+	    (views && !views_save(views, bundle, error)) ||
 	    !identity_write(bundle, manifest, options->level, disks, error))
 		return NULL;
 	*ret_level = options->level;
@@ -175,38 +196,106 @@ static int find_complete(const struct capture_options *options, char **ret_bundl
 	return 1;
 }
 
+/* What a capture has made on its way. */
+typedef struct {
+	GPtrArray *disks;
+	StorageMap *map;
+	Views *views;
+	Manifest *manifest;
+	Bundle *bundle;
+	int level;
+} Capture;
+
+static void capture_clear(Capture *capture)
+{
+	bundle_free(capture->bundle);
+	manifest_free(capture->manifest);
+	g_clear_pointer(&capture->views, views_free); /* the disks are theirs no more */
+	storage_map_free(capture->map);
+	g_clear_pointer(&capture->disks, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Capture, capture_clear)
+
+/* Until the bundle is there. */
+static bool begin(Capture *capture, const Facts *facts, const struct capture_options *options,
+		  GError **error)
+{
+	capture->disks = plan_open(options->disks, error);
+	if (!capture->disks || !target_check(options->target, options->disks, error) ||
+	    !plan_check_idle(capture->disks, error))
+		return false;
+	capture->map = steps_map(options, capture->disks, error);
+	if (!capture->map ||
+	    !make_views(options, capture->disks, &capture->map, &capture->views, error) ||
+	    (!options->resume && !check_space(options, capture->disks, error)))
+		return false;
+	capture->manifest = steps_describe(facts, options, capture->disks, capture->map, error);
+	if (!capture->manifest)
+		return false;
+	capture->bundle = open_bundle(options, capture->disks, capture->views, capture->manifest,
+				      &capture->level, error);
+	return capture->bundle != NULL;
+}
+
+/* The snapshots cannot be believed: the same from the disks themselves, in the same bundle. */
+static bool begin_without_views(Capture *capture, const Facts *facts,
+				const struct capture_options *options, const char *why,
+				GError **error)
+{
+	Manifest *manifest;
+
+	g_clear_pointer(&capture->views, views_free);
+	remove_journals(capture->bundle, capture->manifest);
+	g_clear_pointer(&capture->map, storage_map_free);
+	capture->map = steps_map(options, capture->disks, error);
+	if (!capture->map)
+		return false;
+	g_ptr_array_add(capture->map->warnings,
+			g_strdup_printf("all is carried from the disks themselves: %s", why));
+	manifest = steps_describe(facts, options, capture->disks, capture->map, error);
+	if (!manifest)
+		return false;
+	manifest_free(capture->manifest);
+	capture->manifest = manifest;
+	return identity_write(capture->bundle, manifest, capture->level, capture->disks, error);
+}
+
+static bool fill(Capture *capture, const Facts *facts, const struct capture_options *options,
+		 GError **error)
+{
+	g_autoptr(GError) cause = NULL, why = NULL;
+	struct capture_options again = *options;
+
+	if (fill_bundle(options, capture->bundle, capture->level, capture->disks, capture->views,
+			capture->manifest, &cause))
+		return true;
+	if (!capture->views || views_check(capture->views, &why)) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+	again.resume = true; /* what is there gives way */
+	return begin_without_views(capture, facts, options, why->message, error) &&
+	       fill_bundle(&again, capture->bundle, capture->level, capture->disks, NULL,
+			   capture->manifest, error);
+}
+
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GError **error)
 {
-	g_autoptr(GPtrArray) disks = NULL;
-	g_autoptr(StorageMap) map = NULL;
-	g_autoptr(Manifest) manifest = NULL;
-	g_autoptr(Bundle) bundle = NULL;
-	int level, r = find_complete(options, ret_bundle, ret, error);
+	g_auto(Capture) capture = { NULL };
+	int r = find_complete(options, ret_bundle, ret, error);
 
 	if (r != 0)
 		return r > 0;
-	disks = plan_open(options->disks, error);
-	if (!disks || !target_check(options->target, options->disks, error) ||
-	    !plan_check_idle(disks, error))
+	if (!begin(&capture, facts, options, error))
 		return false;
-	map = steps_map(options, disks, error);
-	if (!map || (!options->resume && !check_space(options, disks, error)))
-		return false;
-
-	manifest = steps_describe(facts, options, disks, map, error);
-	if (!manifest)
-		return false;
-	bundle = open_bundle(options, disks, manifest, &level, error);
-	if (!bundle)
-		return false;
-	if (!fill_bundle(options, bundle, level, disks, manifest, error)) {
+	if (!fill(&capture, facts, options, error)) {
 		g_prefix_error(error, "the bundle '%s' is incomplete, go on with --resume: ",
-			       bundle->path);
+			       capture.bundle->path);
 		return false;
 	}
-	remove_journals(bundle, manifest);
-	*ret_bundle = g_strdup(bundle->path);
-	*ret = g_steal_pointer(&manifest);
+	remove_journals(capture.bundle, capture.manifest);
+	*ret_bundle = g_strdup(capture.bundle->path);
+	*ret = g_steal_pointer(&capture.manifest);
 	return true;
 }

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#define IDENTITY_SCHEMA 1
+#define IDENTITY_SCHEMA 2
 
 /* At both ends of a disk lies its partition table. */
 #define END_SIZE (UINT64_C(1) << 20)
@@ -59,9 +59,10 @@ static json_t *describe_disk(const struct plan_disk *disk, const struct manifest
 {
 	g_autofree char *ends = digest_ends(disk), *map = digest_map(disk);
 
-	return json_pack("{s:I, s:i, s:s?, s:s?, s:s, s:s}", "size", (json_int_t)disk->dev->size,
-			 "sector_size", (int)disk->map->sector_size, "wwn", known->wwn, "serial",
-			 known->serial, "ends", ends, "map", map);
+	return json_pack("{s:I, s:i, s:s?, s:s?, s:s?, s:s, s:s}", "size",
+			 (json_int_t)disk->dev->size, "sector_size", (int)disk->map->sector_size,
+			 "wwn", known->wwn, "serial", known->serial, "view", disk->view, "ends",
+			 ends, "map", map);
 }
 
 static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
@@ -100,6 +101,7 @@ static const char *find_change(const json_t *then, const json_t *now)
 		{ "sector_size", "sector size" },
 		{ "wwn", "WWN" },
 		{ "serial", "serial number" },
+		{ "view", "snapshot, in which a log was replayed" },
 		{ "ends", "partition table, or what lies at its ends" },
 		{ "map", "map of the bytes in use, which --keep-pagefile changes, too" },
 	};

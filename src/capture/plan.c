@@ -19,6 +19,8 @@ static void plan_disk_free(void *p)
 	struct plan_disk *disk = p;
 
 	blkdev_free(disk->dev);
+	blkdev_free(disk->origin);
+	g_free(disk->view);
 	g_free(disk);
 }
 

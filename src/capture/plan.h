@@ -8,7 +8,9 @@
 #include <glib.h>
 
 struct plan_disk {
-	Blkdev *dev;          /* owned */
+	Blkdev *dev;          /* what is read: the disk, or a view of it; owned */
+	Blkdev *origin;       /* the disk of which @dev is a view; owned; NULL: none */
+	char *view;           /* the digest of what makes it one, in hex; owned; NULL: none */
 	DiskMap *map;         /* borrowed; NULL until it was read */
 	uint64_t used;        /* bytes in use */
 	uint64_t clusters;    /* of the image that hold bytes in use */

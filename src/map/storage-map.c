@@ -12,11 +12,15 @@
 #include "map/map-driver.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define DEFAULT_SECTOR 512u
 
 /* More are nobody's; those behind are carried whole. */
 #define MAX_LAYER_VOLUMES 4096u
+
+/* Of a volume that is to be mounted. */
+#define MAX_DIRTY_PIECES 4096u
 
 /* Between partitions, boot loaders and others keep things that no table speaks of. */
 #define EDGE_SIZE      (UINT64_C(1) << 20)
@@ -109,6 +113,40 @@ static void carry_whole(const struct node *node, const char *why)
 	volume_use(node->volume, 0, node->volume->size);
 }
 
+static void map_dirty_free(void *p)
+{
+	struct map_dirty *dirty = p;
+
+	g_clear_pointer(&dirty->pieces, g_array_unref);
+	g_free(dirty->why_not);
+	g_free(dirty->content);
+	g_free(dirty->name);
+	g_free(dirty);
+}
+
+static void add_dirty(Storage *storage, const struct node *node)
+{
+	struct map_dirty *dirty = g_new0(struct map_dirty, 1);
+	g_autoptr(GError) cause = NULL;
+
+	dirty->name = g_strdup(node->volume->name);
+	dirty->content = g_strdup(node->info->content);
+	dirty->pieces = volume_list_pieces(node->volume, MAX_DIRTY_PIECES, &cause);
+	if (cause)
+		dirty->why_not = g_strdup(cause->message);
+	g_ptr_array_add(storage->map->dirty, dirty);
+}
+
+static bool was_replayed(const Storage *storage, const struct node *node)
+{
+	const GPtrArray *names = storage->options.replayed;
+
+	for (unsigned int i = 0; names && i < names->len; i++)
+		if (strcmp(g_ptr_array_index(names, i), node->volume->name) == 0)
+			return true;
+	return false;
+}
+
 static const struct map_driver *find_driver(const char *content)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++)
@@ -163,9 +201,16 @@ static void look_at(Storage *storage, unsigned int index)
 	}
 	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
 		carry_whole(node, cause->message);
+		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIRTY))
+			add_dirty(storage, node);
 		return;
 	}
 	info->how = found.how;
+	if (was_replayed(storage, node)) {
+		g_free(info->how);
+		info->how = g_strdup_printf("%s, log replayed in a snapshot",
+					    identify_words(info->content));
+	}
 	add_warning(node->warnings, found.warning);
 }
 
@@ -351,6 +396,7 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 	map->disks = g_ptr_array_new_with_free_func(disk_map_free);
 	map->volumes = g_ptr_array_new_with_free_func(map_volume_free);
 	map->warnings = g_ptr_array_new_with_free_func(g_free);
+	map->dirty = g_ptr_array_new_with_free_func(map_dirty_free);
 	storage_start(&storage, map);
 	if (options)
 		storage.options = *options;
@@ -377,6 +423,7 @@ void storage_map_free(StorageMap *map)
 		return;
 	g_clear_pointer(&map->volumes, g_ptr_array_unref);
 	g_clear_pointer(&map->warnings, g_ptr_array_unref);
+	g_clear_pointer(&map->dirty, g_ptr_array_unref);
 	g_clear_pointer(&map->disks, g_ptr_array_unref);
 	g_free(map);
 }

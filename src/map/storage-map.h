@@ -41,10 +41,19 @@ typedef struct {
 	char *failure;        /* why nothing could be read at all, and the rest is empty; or NULL */
 } DiskMap;
 
+/* A volume that is carried whole, but would not be if it had been mounted and unmounted. */
+struct map_dirty {
+	char *name;     /* of the volume: each time the same */
+	char *content;  /* libblkid's name, which is also the kernel's */
+	GArray *pieces; /* of struct volume_piece, in its order; NULL: ... */
+	char *why_not;  /* ... why nobody can list them */
+};
+
 typedef struct {
 	GPtrArray *disks;    /* of DiskMap *, in the order of the disks; never NULL */
 	GPtrArray *volumes;  /* of struct map_volume *: those on a layer; never NULL */
 	GPtrArray *warnings; /* of char *: what is of no single disk; never NULL */
+	GPtrArray *dirty;    /* of struct map_dirty *, whose disks are borrowed; never NULL */
 } StorageMap;
 
 /*

@@ -334,6 +334,63 @@ uint64_t volume_count_used(const Volume *volume, uint64_t offset, uint64_t lengt
 	return sum;
 }
 
+static void add_piece(GArray *pieces, const struct volume_piece *new)
+{
+	struct volume_piece *last;
+
+	if (pieces->len > 0) {
+		last = &g_array_index(pieces, struct volume_piece, pieces->len - 1);
+		if (last->disk == new->disk && last->offset + last->length == new->offset) {
+			last->length += new->length;
+			return;
+		}
+	}
+	g_array_append_vals(pieces, new, 1);
+}
+
+static bool list_pieces(const Volume *volume, uint64_t offset, uint64_t length, unsigned int max,
+			GArray *pieces, GError **error)
+{
+	const char *why = NULL;
+
+	if (volume->disk) {
+		add_piece(pieces, &(struct volume_piece){ volume->disk, offset, length });
+		return true;
+	}
+	while (length > 0) { /* ends: a piece is not empty */
+		struct piece piece = first_piece(volume, offset, length);
+		const struct segment *segment = piece.segment;
+		const struct volume_place *place = segment->places + piece.place;
+
+		if (segment->kind == SEGMENT_HIDDEN)
+			why = "lies where nobody knows";
+		else if (segment->kind == SEGMENT_MIRRORED && segment->n_places > 1)
+			why = "has more than one copy";
+		else if (pieces->len > max)
+			why = "lies in too many pieces";
+		if (why) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED, "%s %s",
+				    volume->name, why);
+			return false;
+		}
+		if (!list_pieces(place->volume, place->offset + piece.offset, piece.length, max,
+				 pieces, error))
+			return false;
+		offset += piece.length;
+		length -= piece.length;
+	}
+	return true;
+}
+
+GArray *volume_list_pieces(const Volume *volume, unsigned int max, GError **error)
+{
+	g_autoptr(GArray) pieces = g_array_new(false, false, sizeof(struct volume_piece));
+
+	if (!list_pieces(volume, 0, volume->size, max, pieces, error))
+		return NULL;
+	return g_steal_pointer(&pieces);
+}
+
 bool volume_is_run(const Volume *volume, const Blkdev **ret_disk, uint64_t *ret_offset)
 {
 	const struct segment *segment;

@@ -80,6 +80,18 @@ void volume_use(const Volume *volume, uint64_t offset, uint64_t length);
 /* How many bytes of it are in use; of a mirror, those of the copy that is read. */
 uint64_t volume_count_used(const Volume *volume, uint64_t offset, uint64_t length);
 
+/* Bytes of a disk, which is borrowed. */
+struct volume_piece {
+	const Blkdev *disk;
+	uint64_t offset, length;
+};
+
+/*
+ * Where its bytes lie on disks, in their order: of struct volume_piece, owned by the caller.
+ * WHERRY_ERROR_UNSUPPORTED: in more than @max pieces, on more than one copy, or nobody knows.
+ */
+GArray *volume_list_pieces(const Volume *volume, unsigned int max, GError **error);
+
 /* Whether the whole volume is one run of bytes of one disk, and which. */
 bool volume_is_run(const Volume *volume, const Blkdev **ret_disk, uint64_t *ret_offset);
 

@@ -39,6 +39,57 @@ move ()
     grep -qE 'moved from|"event":"done"' out || fail "it says: $(cat out)"
 }
 
+# gives WANTED CMD...: the command succeeds and prints exactly that.
+gives ()
+{
+    local wanted=$1 got
+    shift
+    got=$("$@") || fail "'$*' failed"
+    [ "$got" = "$wanted" ] || fail "'$*' gave '$got', not '$wanted'"
+}
+
+has_job ()
+{
+    cloud 1 standing $uuid | grep -q job
+}
+
+# The calls of src/cloud below it, by themselves.
+test_cloud ()
+{
+    local images=/var/lib/libvirt/images disk pid
+    cloud 1 disks $uuid > described-disks
+    gives "vda	file	disk	$images/vm-vda.qcow2	qcow2	-	0	0	268435456
+vdb	file	disk	$images/vm-vdb.raw	raw	-	0	0	268435456" cut -f 1-9 described-disks
+    gives "running	 persistent" cloud 1 standing $uuid
+    gives "none	" cloud 2 standing $uuid
+    cloud 1 suspend $uuid
+    gives "paused	 persistent" cloud 1 standing $uuid
+    cloud 1 resume $uuid
+    gives running on 1 domstate vm
+    cloud 1 dirty-rate $uuid > rate
+    cloud 1 abort $uuid # there is none, which is right
+    gives - cloud 1 heal $uuid vda vdb
+    fails_with 'cutting the copies' cloud 1 yank $uuid vda
+
+    for disk in vda.qcow2 vdb.raw; do
+        qemu-img create -q -f "${disk#*.}" "$(images 2)/vm-$disk" 256M
+    done
+    cloud 1 migrate $uuid qemu+tcp://10.77.0.2/system 10.77.0.2 paused $((4 << 20)) \
+        vda $images/vm-vda.qcow2 vdb $images/vm-vdb.raw 2> moving.err &
+    pid=$!
+    wait_for 60 has_job || fail "it does not begin: $(cat moving.err)"
+    cloud 1 migration $uuid now > progress
+    until ! kill -0 $pid 2> /dev/null; do
+        cloud 1 abort $uuid
+        sleep 1
+    done
+    ! wait $pid || fail "it has moved"
+    grep -q '^CANCELLED: ' moving.err || fail "it says: $(cat moving.err)"
+    gives "running	 persistent" cloud 1 standing $uuid
+    gives "none	" cloud 2 standing $uuid
+    rm "$(images 2)"/vm-*
+}
+
 test_dry_run ()
 {
     wherry migrate vm --dry-run > out 2> err || fail "dry run: $(cat err)"
@@ -81,6 +132,7 @@ there_and_back ()
     start_vm 1 "$1" ''
     wherry host refresh > refresh.out
     if [ "$1" = bios ]; then
+        test_cloud
         test_dry_run
         test_refusals
     fi

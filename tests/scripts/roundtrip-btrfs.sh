@@ -114,7 +114,7 @@ live ()
     balance) btrfs -q balance start --full-balance mnt ;;
     convert) btrfs -q balance start -f -dconvert=raid1 -mconvert=raid1 mnt ;;
     grow) btrfs -q filesystem resize max mnt ;;
-    shrink) btrfs -q filesystem resize 2:-50m mnt ;;
+    shrink) btrfs -q filesystem resize 2:-40m mnt ;; # 256 MiB is the least
     add)
         btrfs -q device add -f -K "${devices[2]}" mnt
         noise_into mnt/more 0 3000000

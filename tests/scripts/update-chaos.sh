@@ -158,7 +158,7 @@ for ((round = 1; round <= rounds; round++)); do
     else # what else ran here has ended: an update takes less than was measured
         duration_ms=$((duration_ms * 3 / 4 + 1))
     fi
-    wait $pid 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
     finish killed
 done
 rm -r killed
@@ -193,8 +193,8 @@ make_medium ()
 cut_power ()
 {
     cp --sparse=always medium.img cut.img
-    kill -KILL $pid 2> /dev/null || true
-    wait $pid 2> /dev/null || true
+    kill -KILL "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
 }
 
 interrupted_medium ()
@@ -285,7 +285,7 @@ for how in EIO ENOSPC; do
 done
 echo "$failed of $tried updates with a failing call failed"
 [ $((failed * 10)) -ge $((tried * 9)) ] || fail "only $failed of $tried noticed a failing call"
-rm medium.img cut.img
+rm medium.img
 
 # A medium that is full, some bytes further on, until there is room again.
 disk_kib=$((160 * 1024))

@@ -245,6 +245,7 @@ static void test_wrong(void **state)
 		{ "no stripes", 44, 2, 0, "in 0 stripes" },
 		{ "another device", 48, 8, 9, "lies on a device 9 that it does not have" },
 		{ "another UUID", 48 + 16, 1, 7, "has 4194304 or is another" },
+		{ "far behind the end", 56, 8, 3 * DEVICE_SIZE, "131072 bytes at 12582912 of" },
 		{ "behind the end", 56, 8, DEVICE_SIZE, "131072 bytes at 4194304 of device 1" },
 	};
 	static const struct profile raid0 = { "RAID0", BTRFS_GROUP_RAID0, 2, 1, { "ac", "bd" } };

@@ -214,6 +214,8 @@ static void test_nodes(void **state)
 		{ "logged as nothing known", BTRFS_LOG_TREE, LOGGED(type), 1, 3,
 		  "extent of type 3" },
 		{ "encrypted", BTRFS_LOG_TREE, LOGGED(encryption), 1, 1, "encryption 1 and 53" },
+		{ "encrypted inline", BTRFS_LOG_TREE, LOGGED(encryption), 4, 1,
+		  "extent of type 0, encryption 1" },
 		{ "inline", BTRFS_LOG_TREE, LOGGED(type), 1, 0, "btrfs, log followed" },
 		{ "a hole", BTRFS_LOG_TREE, LOGGED(bytenr), 8, 0, "btrfs, log followed" },
 		{ "no root of a log", BTRFS_LOG_TREE, ITEM, BTRFS_ROOT_ITEM, KEY_TYPE, 1, 133,

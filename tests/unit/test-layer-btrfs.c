@@ -28,6 +28,10 @@ static void test_valid(void **state)
 		  2,
 		  { "btrfs, device 1 of 2, clean", "btrfs, device 2 of 2, clean" },
 		  { 1105920, 1105920 } },
+		{ "valid-raid5",
+		  2,
+		  { "btrfs, device 1 of 2, clean", "btrfs, device 2 of 2, clean" },
+		  { 110100480, 110100480 } },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
@@ -255,13 +259,86 @@ static void test_group_tree(void **state)
 	teardown(&set);
 }
 
+/* What is behind the end of the device is carried. */
+static void test_tail(void **state)
+{
+	const uint64_t tail = UINT64_C(8) << 20;
+	struct set set;
+
+	setup(&set, "valid-dup");
+	members_input_close(&set.input);
+	set.input =
+	    (struct members_input){ .layer = &map_layer_btrfs, .size = BTRFS_MEMBER_SIZE + tail };
+	members_input_open(&set.input, (const uint8_t *)set.data, set.size);
+	assemble(&set, 1, true);
+	assert_string_equal(set.input.members[0].how, "btrfs, clean");
+	assert_int_equal(used_map_count(set.input.used[0], 0, BTRFS_MEMBER_SIZE), 1142784);
+	assert_int_equal(used_map_count(set.input.used[0], BTRFS_MEMBER_SIZE, tail), tail);
+	teardown(&set);
+}
+
+/*
+ * Lessen by 4096 what is at @at, of the key or of the data, of the items of @type that have @number
+ * at
+ * @number_at of their data.  Returns how many there are.
+ */
+static unsigned int shift_items(const struct set *set, uint64_t tree, uint8_t type, uint64_t number,
+				size_t number_at, size_t at, bool in_key)
+{
+	uint64_t node = find_node(set, tree, type);
+	uint8_t block[4096];
+	unsigned int n = 0;
+
+	read_at(set, 0, node, block, sizeof(block));
+	for (uint32_t i = 0; i < btrfs_node_count(block); i++) {
+		uint64_t header =
+		    node + sizeof(struct btrfs_disk_header) + i * sizeof(struct btrfs_disk_item);
+		struct btrfs_item item = btrfs_node_item(block, i);
+		le64 found, old;
+
+		if (item.key.type != type)
+			continue;
+		memcpy(&found, item.data + number_at, sizeof(found));
+		if (le64_get(found) != number)
+			continue;
+		header = in_key ? header + at : data_of(set, node, header) + at;
+		read_at(set, 0, header, &old, sizeof(old));
+		put(set, 0, header, le64_get(old) - 4096, 8);
+		n++;
+	}
+	btrfs_input_sign(&set->input, 0, BTRFS_CRC32C, node, sizeof(block));
+	return n;
+}
+
+/* The data's chunk and its device extent agree, and reach into what is before them. */
+static void test_overlap(void **state)
+{
+	const size_t offset_at =
+	    sizeof(struct btrfs_disk_chunk) + offsetof(struct btrfs_disk_stripe, offset);
+	const uint64_t data = 13631488; /* logical: where mkfs.btrfs has it */
+	struct set set;
+
+	setup(&set, "valid-deep");
+	assert_int_equal(shift_items(&set, BTRFS_CHUNK_TREE, BTRFS_CHUNK_ITEM, BTRFS_GROUP_DATA,
+				     offsetof(struct btrfs_disk_chunk, type), offset_at, false),
+			 1);
+	assert_int_equal(shift_items(&set, BTRFS_DEVICE_TREE, BTRFS_DEVICE_EXTENT, data,
+				     offsetof(struct btrfs_disk_device_extent, chunk_offset),
+				     KEY_OFFSET, true),
+			 1);
+	assemble(&set, 1, true);
+	check_how(&set, 0, "where no chunk lies alone");
+	teardown(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_valid),      cmocka_unit_test(test_wrong_checksum),
 		cmocka_unit_test(test_mirrors),    cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_apart),      cmocka_unit_test(test_one_log),
-		cmocka_unit_test(test_group_tree),
+		cmocka_unit_test(test_group_tree), cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_overlap),
 	};
 
 	return cmocka_run_group_tests_name("layer-btrfs", tests, NULL, NULL);
