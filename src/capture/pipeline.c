@@ -49,6 +49,7 @@ enum slot_state {
 struct slot {
 	enum slot_state state;
 	struct disk_read read; /* leads back to its slot; its memory is the chunk's data */
+	bool hole;             /* all zero, and not read */
 	uint64_t start;        /* bytes, on the disk */
 	uint64_t end;          /* of the chunk, on the disk */
 	uint8_t *packed;       /* as many; owned */
@@ -219,6 +220,21 @@ static void submit(Pipeline *pipeline, struct slot *slot)
 	disk_reader_submit(pipeline->reader, &slot->read);
 }
 
+/* Begin to read it, or know already what is there. */
+static void begin_read(Pipeline *pipeline, struct slot *slot)
+{
+	slot->hole = blkdev_is_hole(pipeline->options.disk, slot->read.offset, slot->read.len);
+	g_mutex_lock(&pipeline->lock);
+	pipeline->n_read++;
+	if (slot->hole) {
+		slot->state = SLOT_READ;
+		g_cond_broadcast(&pipeline->changed);
+	}
+	g_mutex_unlock(&pipeline->lock);
+	if (!slot->hole)
+		submit(pipeline, slot);
+}
+
 static void read_all(Pipeline *pipeline)
 {
 	uint64_t at = pipeline->options.from, n = 0;
@@ -240,11 +256,8 @@ static void read_all(Pipeline *pipeline)
 		}
 		describe_slot(pipeline, slot_of(pipeline, n), index);
 		ask_known(pipeline, slot_of(pipeline, n));
-		submit(pipeline, slot_of(pipeline, n));
+		begin_read(pipeline, slot_of(pipeline, n));
 		n++;
-		g_mutex_lock(&pipeline->lock);
-		pipeline->n_read = n;
-		g_mutex_unlock(&pipeline->lock);
 		at = (index + 1) * SUMS_CHUNK_SIZE;
 	}
 }
@@ -375,10 +388,11 @@ static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot
 
 	g_array_set_size(slot->gaps, 0);
 	chunk->gaps = slot->gaps;
-	if (slot->error || (slot->read.errnum != 0 && !read_extents(pipeline, slot)))
+	if (slot->error || (!slot->hole && slot->read.errnum != 0 && !read_extents(pipeline, slot)))
 		return;
-	wipe(slot);
-	chunk->zero = is_zero(slot->read.memory, SUMS_CHUNK_SIZE);
+	if (!slot->hole)
+		wipe(slot);
+	chunk->zero = slot->hole || is_zero(slot->read.memory, SUMS_CHUNK_SIZE);
 	if (!chunk->zero)
 		chunk->digest = digest_of(slot->read.memory, (size_t)(slot->end - slot->start));
 	chunk->same = is_same(pipeline, slot);
