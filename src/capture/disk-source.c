@@ -25,6 +25,7 @@
 struct disk_source {
 	const Blkdev *disk; /* borrowed */
 	unsigned int stall_ms;
+	bool may_block;
 	uint8_t head[HEAD_SIZE];
 	size_t head_len;                                /* bytes; 0: they could not be read */
 	int n_opened, n_stalls, left_bytes, n_renewals; /* atomic */
@@ -97,6 +98,7 @@ static void opening_free(void *p)
 static bool check_same(const struct opening *opening, const Blkdev *disk, GError **error)
 {
 	uint8_t head[HEAD_SIZE];
+	ssize_t n;
 
 	if (disk->size == 0) { /* as one without its medium, which may come back */
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "'%s' has no bytes any more",
@@ -112,8 +114,13 @@ static bool check_same(const struct opening *opening, const Blkdev *disk, GError
 	}
 	if (opening->head_len == 0)
 		return true;
-	if (!blkdev_read(disk, 0, head, opening->head_len, error))
+	n = TEMP_FAILURE_RETRY(pread(disk->fd, head, opening->head_len, 0));
+	if (n < 0 && errno != EIO) {
+		wherry_error_sys(error, errno, "%s: cannot read at 0", disk->path);
 		return false;
+	}
+	if (n < (ssize_t)opening->head_len) /* a sector that has gone bad proves nothing */
+		return true;
 	if (memcmp(head, opening->head, opening->head_len) == 0)
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
@@ -177,9 +184,15 @@ DiskSource *disk_source_new(const Blkdev *disk, unsigned int stall_ms)
 
 	source->disk = disk;
 	source->stall_ms = stall_ms;
+	source->may_block = reads_may_block(disk->fd);
 	if (blkdev_read(disk, 0, source->head, MIN(HEAD_SIZE, disk->size), NULL))
 		source->head_len = MIN(HEAD_SIZE, disk->size);
 	return source;
+}
+
+bool disk_source_is_hole(const DiskSource *source, uint64_t offset, uint64_t length)
+{
+	return !source->may_block && blkdev_is_hole(source->disk, offset, length);
 }
 
 const Blkdev *disk_source_disk(const DiskSource *source)

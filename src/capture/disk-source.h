@@ -39,6 +39,9 @@ DiskHandle *disk_handle_ref(DiskHandle *handle);
 void disk_handle_unref(DiskHandle *handle);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DiskHandle, disk_handle_unref)
 
+/* As blkdev_is_hole(), but what may give no answer is not asked. */
+bool disk_source_is_hole(const DiskSource *source, uint64_t offset, uint64_t length);
+
 const Blkdev *disk_source_disk(const DiskSource *source);
 unsigned int disk_source_stall_ms(const DiskSource *source);
 

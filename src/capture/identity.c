@@ -10,36 +10,42 @@
 #include <jansson.h>
 #include <string.h>
 
-#define IDENTITY_SCHEMA 2
+#define IDENTITY_SCHEMA 3
 
 /* At both ends of a disk lies its partition table. */
 #define END_SIZE (UINT64_C(1) << 20)
 
-#define PAGE_SIZE ((size_t)4096)
+/* They are summed in pieces, since one that cannot be read proves nothing of the others. */
+#define PIECE_SIZE (UINT64_C(64) << 10)
 
-/* Pages that cannot be read count as zero here: what to do about them is the copy's business. */
-static void read_end(const Blkdev *dev, uint64_t offset, uint8_t *buf, size_t len)
+/* Append the digest of each piece of [@from, @to); null: it cannot be read. */
+static void digest_end(const Blkdev *dev, uint64_t from, uint64_t to, json_t *ends)
 {
-	if (blkdev_read(dev, offset, buf, len, NULL))
-		return;
-	for (size_t at = 0; at < len; at += PAGE_SIZE) {
-		size_t n = MIN(PAGE_SIZE, len - at);
+	g_autofree uint8_t *buf = g_malloc(PIECE_SIZE);
 
-		if (!blkdev_read(dev, offset + at, buf + at, n, NULL))
-			memset(buf + at, 0, n);
+	for (uint64_t at = from; at < to; at += PIECE_SIZE) {
+		size_t len = (size_t)MIN(PIECE_SIZE, to - at);
+		g_autofree char *hex = NULL;
+		struct digest digest;
+
+		if (!blkdev_read(dev, at, buf, len, NULL)) {
+			json_array_append_new(ends, json_null());
+			continue;
+		}
+		digest = digest_of(buf, len);
+		hex = digest_to_hex(&digest);
+		json_array_append_new(ends, json_string(hex));
 	}
 }
 
-static char *digest_ends(const struct plan_disk *disk)
+static json_t *digest_ends(const struct plan_disk *disk)
 {
 	uint64_t size = disk->dev->size, len = MIN(END_SIZE, size);
-	g_autofree uint8_t *buf = g_malloc(2 * len);
-	struct digest digest;
+	json_t *ends = json_array();
 
-	read_end(disk->dev, 0, buf, len);
-	read_end(disk->dev, size - len, buf + len, len);
-	digest = digest_of(buf, 2 * len);
-	return digest_to_hex(&digest);
+	digest_end(disk->dev, 0, len, ends);
+	digest_end(disk->dev, size - len, size, ends);
+	return ends;
 }
 
 /* All extents in use. */
@@ -57,12 +63,12 @@ static char *digest_map(const struct plan_disk *disk)
 
 static json_t *describe_disk(const struct plan_disk *disk, const struct manifest_disk *known)
 {
-	g_autofree char *ends = digest_ends(disk), *map = digest_map(disk);
+	g_autofree char *map = digest_map(disk);
 
-	return json_pack("{s:I, s:i, s:s?, s:s?, s:s?, s:s, s:s}", "size",
+	return json_pack("{s:I, s:i, s:s?, s:s?, s:s?, s:o, s:s}", "size",
 			 (json_int_t)disk->dev->size, "sector_size", (int)disk->map->sector_size,
 			 "wwn", known->wwn, "serial", known->serial, "view", disk->view, "ends",
-			 ends, "map", map);
+			 digest_ends(disk), "map", map);
 }
 
 static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
@@ -91,6 +97,20 @@ bool identity_write(const Bundle *bundle, const Manifest *manifest, int level,
 	return ok;
 }
 
+/* What could be read of both is the same. */
+static bool same_ends(const json_t *then, const json_t *now)
+{
+	if (json_array_size(then) != json_array_size(now))
+		return false;
+	for (size_t i = 0; i < json_array_size(now); i++) {
+		const json_t *a = json_array_get(then, i), *b = json_array_get(now, i);
+
+		if (!json_is_null(a) && !json_is_null(b) && !json_equal(a, b))
+			return false;
+	}
+	return true;
+}
+
 /* What of a disk was written down, and is another now; NULL: nothing. */
 static const char *find_change(const json_t *then, const json_t *now)
 {
@@ -102,7 +122,6 @@ static const char *find_change(const json_t *then, const json_t *now)
 		{ "wwn", "WWN" },
 		{ "serial", "serial number" },
 		{ "view", "snapshot, in which a log was replayed" },
-		{ "ends", "partition table, or what lies at its ends" },
 		{ "map", "map of the bytes in use, which --keep-pagefile changes, too" },
 	};
 
@@ -110,6 +129,8 @@ static const char *find_change(const json_t *then, const json_t *now)
 		if (!json_equal(json_object_get(then, keys[i].key),
 				json_object_get(now, keys[i].key)))
 			return keys[i].words;
+	if (!same_ends(json_object_get(then, "ends"), json_object_get(now, "ends")))
+		return "partition table, or what lies at its ends";
 	return NULL;
 }
 

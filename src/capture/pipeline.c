@@ -223,7 +223,7 @@ static void submit(Pipeline *pipeline, struct slot *slot)
 /* Begin to read it, or know already what is there. */
 static void begin_read(Pipeline *pipeline, struct slot *slot)
 {
-	slot->hole = blkdev_is_hole(pipeline->options.disk, slot->read.offset, slot->read.len);
+	slot->hole = disk_source_is_hole(pipeline->source, slot->read.offset, slot->read.len);
 	g_mutex_lock(&pipeline->lock);
 	pipeline->n_read++;
 	if (slot->hole) {

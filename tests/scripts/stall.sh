@@ -89,7 +89,7 @@ frozen=$fuse fuse=
 kill -STOP "$frozen"
 fusermount3 -u -z "served.$n"
 serve
-for _ in $(seq 300); do # by then it may have to wait for what it left behind
+for _ in $(seq 1200); do # by then it may have to wait for what it left behind
     [ ! -e to/wherry/stall/machine.json ] || break
     kill -0 $pid 2> /dev/null || break
     sleep 0.05

@@ -154,6 +154,37 @@ static void test_other_disks(void **state)
 }
 
 /* A journal that is whole, but none of ours. */
+static void assert_taken_over(Scene *scene)
+{
+	g_autoptr(GError) error = NULL;
+	int level;
+
+	assert_ok(identity_take_over(scene->bundle, scene->disks, scene->manifest, &level, &error),
+		  error);
+}
+
+/* What cannot be read, then or now, proves nothing; the rest does. */
+static void test_unreadable(void **state)
+{
+	g_auto(Scene) scene;
+	g_autoptr(GError) error = NULL;
+	int fd, level;
+
+	scene_init(&scene);
+	fd = scene.plan.dev->fd;
+	write_identity(&scene);
+	assert_int_equal(ftruncate(fd, DISK_SIZE - 100000), 0);
+	assert_taken_over(&scene);
+	write_identity(&scene);
+	assert_int_equal(ftruncate(fd, DISK_SIZE), 0);
+	assert_taken_over(&scene);
+	disk_write(scene.plan.dev, DISK_SIZE - 1, "x", 1); /* could not be read then */
+	assert_taken_over(&scene);
+	disk_write(scene.plan.dev, DISK_SIZE - 200000, "x", 1);
+	assert_false(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+	assert_error(&error, WHERRY_ERROR_DIFFERENT, "what lies at its ends");
+}
+
 static void test_other_words(void **state)
 {
 	static const char *const texts[] = {
@@ -221,9 +252,8 @@ static void test_copy_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same),
-		cmocka_unit_test(test_other_disks),
-		cmocka_unit_test(test_other_words),
+		cmocka_unit_test(test_same),         cmocka_unit_test(test_other_disks),
+		cmocka_unit_test(test_unreadable),   cmocka_unit_test(test_other_words),
 		cmocka_unit_test(test_copy_journal),
 	};
 
