@@ -66,6 +66,7 @@ Blkdev *blkdev_open(const char *path, GError **error)
 	dev = g_new(Blkdev, 1);
 	*dev = found;
 	dev->name = g_strdup(path);
+	dev->path = g_strdup(path);
 	dev->fd = g_steal_fd(&fd);
 	return dev;
 }
@@ -101,6 +102,18 @@ bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GErr
 		offset += (uint64_t)n;
 	}
 	return true;
+}
+
+bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len)
+{
+	off_t data;
+
+	if (dev->id != 0)
+		return false; /* to a block device everything is data */
+	data = lseek(dev->fd, (off_t)offset, SEEK_DATA);
+	if (data < 0 && errno == ENXIO) /* no data to its end, which may be another by now */
+		data = lseek(dev->fd, 0, SEEK_END);
+	return data >= 0 && (uint64_t)data >= offset + len;
 }
 
 bool blkdev_check_size(const Blkdev *dev, GError **error)
@@ -148,5 +161,6 @@ void blkdev_free(Blkdev *dev)
 		return;
 	autofd_clear(&dev->fd);
 	g_free(dev->name);
+	g_free(dev->path);
 	g_free(dev);
 }

@@ -11,7 +11,8 @@
 #include <sys/types.h>
 
 typedef struct {
-	char *name;           /* its path, for messages; owned */
+	char *name;           /* its path, for messages, or that of the disk it shows; owned */
+	char *path;           /* by which it was opened, and could be again; owned */
 	uint64_t size;        /* bytes */
 	uint32_t sector_size; /* bytes, logical; 0 for a file, which does not say */
 	dev_t id;             /* of the block device; 0 for a file */
@@ -26,6 +27,12 @@ Blkdev *blkdev_open(const char *path, GError **error);
  * what led us there was on the disk.
  */
 bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GError **error);
+
+/*
+ * Whether all of [@offset, @offset + @len) is known to be zero without a read: it is in a hole of a
+ * sparse file.  False says nothing.
+ */
+bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len);
 
 /* Fails with WHERRY_ERROR_IO and both sizes when @dev is not as large as when it was opened. */
 bool blkdev_check_size(const Blkdev *dev, GError **error);
