@@ -217,11 +217,13 @@ static void test_way(void **state)
 	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct disk_reader_options options = { 4, DISK_READER_ALIGN, cases[i].way };
+		g_autoptr(DiskSource) source = disk_source_new(disk, DISK_STALL_MS);
 		g_autoptr(GError) error = NULL;
 		g_autoptr(DiskReader) reader = NULL;
 
 		refused = cases[i].refused;
-		reader = disk_reader_new(disk, 4, cases[i].way, &error);
+		reader = disk_reader_new(source, &options, &error);
 		refused = false;
 		assert_ok(reader, error);
 		assert_string_equal(disk_reader_way_name(reader), cases[i].want);
