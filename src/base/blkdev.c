@@ -103,6 +103,18 @@ bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GErr
 	return true;
 }
 
+bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len)
+{
+	off_t data;
+
+	if (dev->id != 0)
+		return false; /* to a block device everything is data */
+	data = lseek(dev->fd, (off_t)offset, SEEK_DATA);
+	if (data < 0 && errno == ENXIO) /* no data to its end, which may be another by now */
+		data = lseek(dev->fd, 0, SEEK_END);
+	return data >= 0 && (uint64_t)data >= offset + len;
+}
+
 bool blkdev_check_size(const Blkdev *dev, GError **error)
 {
 	Blkdev now = { .fd = -1 };

@@ -27,6 +27,12 @@ Blkdev *blkdev_open(const char *path, GError **error);
  */
 bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GError **error);
 
+/*
+ * Whether all of [@offset, @offset + @len) is known to be zero without a read: it is in a hole of a
+ * sparse file.  False says nothing.
+ */
+bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len);
+
 /* Fails with WHERRY_ERROR_IO and both sizes when @dev is not as large as when it was opened. */
 bool blkdev_check_size(const Blkdev *dev, GError **error);
 

@@ -46,6 +46,7 @@ enum slot_state {
 struct slot {
 	enum slot_state state;
 	struct disk_read read; /* leads back to its slot */
+	bool hole;             /* all zero, and not read */
 	uint64_t start;        /* bytes, on the disk */
 	uint64_t end;          /* of the chunk, on the disk */
 	uint8_t *data;         /* SUMS_CHUNK_SIZE bytes, aligned; owned */
@@ -167,6 +168,21 @@ static void reap(Pipeline *pipeline)
 		  SLOT_READ);
 }
 
+/* Begin to read it, or know already what is there. */
+static void begin_read(Pipeline *pipeline, struct slot *slot)
+{
+	slot->hole = blkdev_is_hole(pipeline->options.disk, slot->read.offset, slot->read.len);
+	g_mutex_lock(&pipeline->lock);
+	pipeline->n_read++;
+	if (slot->hole) {
+		slot->state = SLOT_READ;
+		g_cond_broadcast(&pipeline->changed);
+	}
+	g_mutex_unlock(&pipeline->lock);
+	if (!slot->hole)
+		disk_reader_submit(pipeline->reader, &slot->read);
+}
+
 static void read_all(Pipeline *pipeline)
 {
 	uint64_t at = pipeline->options.from, n = 0;
@@ -190,11 +206,8 @@ static void read_all(Pipeline *pipeline)
 		}
 		describe_slot(pipeline, slot_of(pipeline, n), index);
 		ask_known(pipeline, slot_of(pipeline, n));
-		disk_reader_submit(pipeline->reader, &slot_of(pipeline, n)->read);
+		begin_read(pipeline, slot_of(pipeline, n));
 		n++;
-		g_mutex_lock(&pipeline->lock);
-		pipeline->n_read = n;
-		g_mutex_unlock(&pipeline->lock);
 		at = (index + 1) * SUMS_CHUNK_SIZE;
 	}
 }
@@ -335,10 +348,11 @@ static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot
 
 	g_array_set_size(slot->gaps, 0);
 	chunk->gaps = slot->gaps;
-	if (slot->error || (!slot->read.ok && !read_extents(pipeline, slot)))
+	if (slot->error || (!slot->hole && !slot->read.ok && !read_extents(pipeline, slot)))
 		return;
-	wipe(slot);
-	chunk->zero = is_zero(slot->data, SUMS_CHUNK_SIZE);
+	if (!slot->hole)
+		wipe(slot);
+	chunk->zero = slot->hole || is_zero(slot->data, SUMS_CHUNK_SIZE);
 	if (!chunk->zero)
 		chunk->digest = digest_of(slot->data, (size_t)(slot->end - slot->start));
 	chunk->same = is_same(pipeline, slot);

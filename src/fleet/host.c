@@ -259,7 +259,7 @@ char *fleet_host_abnormal(const FleetHost *host, int64_t now, uint64_t max_age)
 	if (host->read == 0)
 		return g_strdup_printf("it was never read; 'wherry host refresh %s' does it",
 				       host->name);
-	if (age < 0 || (uint64_t)age > max_age)
+	if ((uint64_t)age > max_age) /* or of the future, which is a huge number, too */
 		return g_strdup_printf("its facts are %" G_GINT64_FORMAT
 				       " s old, %" G_GUINT64_FORMAT
 				       " s are allowed; 'wherry host refresh %s' reads it",

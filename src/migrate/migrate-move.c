@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-/* How often a state that passes by itself is looked at again, a second apart. */
-enum { SETTLE_LOOKS = 30 };
+/* How long a state that passes by itself is looked at again; a look at a host that hangs takes
+ * long. */
+enum { SETTLE_SECONDS = 30 };
 
 /* ---- The call ---- */
 
@@ -129,9 +130,10 @@ static int step(MigrateJob *job, JobContext *context, enum migrate_verdict verdi
 static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict *ret,
 		      GError **error)
 {
-	enum migrate_verdict verdict = MIGRATE_UNKNOWN;
+	int64_t end = g_get_monotonic_time() + SETTLE_SECONDS * G_USEC_PER_SEC;
+	enum migrate_verdict verdict;
 
-	for (int i = 0; i < SETTLE_LOOKS; i++) {
+	do {
 		int r;
 
 		verdict = migrate_job_look(job, context, NULL);
@@ -142,10 +144,10 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 			*ret = verdict;
 			return true;
 		}
-	}
+	} while (g_get_monotonic_time() < end);
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
 		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted",
-		    job->plan->name, SETTLE_LOOKS, migrate_verdict_text(verdict));
+		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict));
 	return false;
 }
 

@@ -106,7 +106,7 @@ sums volume | grep -v ' ./pagefile.sys' | diff - <(grep -v ' ./pagefile.sys' got
 mount_ntfs volume mnt compression
 rm -r mnt/many mnt/pagefile.sys mnt/rest
 setfattr -n system.ntfs_attrib_be -v 0x00000800 mnt
-head -c 3000000 /dev/zero > mnt/pagefile.sys
+head -c 3000000 /dev/urandom > mnt/pagefile.sys
 setfattr -n system.ntfs_attrib_be -v 0x00000000 mnt
 head -c 3000000 /dev/urandom > mnt/swapfile.sys
 ln mnt/swapfile.sys mnt/other-name

@@ -158,7 +158,7 @@ for ((round = 1; round <= rounds; round++)); do
     else # what else ran here has ended: an update takes less than was measured
         duration_ms=$((duration_ms * 3 / 4 + 1))
     fi
-    wait $pid 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
     finish killed
 done
 rm -r killed
@@ -193,8 +193,8 @@ make_medium ()
 cut_power ()
 {
     cp --sparse=always medium.img cut.img
-    kill -KILL $pid 2> /dev/null || true
-    wait $pid 2> /dev/null || true
+    kill -KILL "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
 }
 
 interrupted_medium ()
@@ -237,10 +237,13 @@ count_calls ()
     wait $pid || fail "an update: $(cat out)"
 }
 
+# An update takes some calls more or less, by what has changed: the last rounds come too late, and
+# then what it has reported as done must be on the medium.
 die_at_call ()
 {
     faulty FAULT_AT="$call"
-    ! wait $pid 2> /dev/null || fail "the update of round $round was over before"
+    over=
+    ! wait $pid 2> /dev/null || over=yes
     cut_power
     finish medium
 }
@@ -251,16 +254,22 @@ calls=$(wc -l < calls)
 committed=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
 echo "an update has $calls calls that change a file, the $committed. one commits"
 [ $((calls - committed)) -ge 8 ] || fail "where is the commit in: $(cat calls)"
-for ((call = 1; call <= calls; call++)); do
+late=0
+for ((call = 1; call <= calls + 6; call++)); do
     round="call $call"
     mutate 3
     on_medium die_at_call
-    cp medium.img whole.img
+    cp --sparse=always medium.img whole.img
     mv cut.img medium.img
+    if [ -n "$over" ]; then
+        on_medium check_new medium
+        late=$((late + 1))
+    fi
     on_medium finish medium
-    # The state that the commit is at is known.
     mv whole.img medium.img
 done
+[ $late -ge 1 ] || fail "no power cut came just after an update"
+[ $late -le 12 ] || fail "$late of $((calls + 6)) power cuts came too late"
 
 # Each call fails once: the medium is broken, or full.
 fail_at_call ()
@@ -285,7 +294,7 @@ for how in EIO ENOSPC; do
 done
 echo "$failed of $tried updates with a failing call failed"
 [ $((failed * 10)) -ge $((tried * 9)) ] || fail "only $failed of $tried noticed a failing call"
-rm medium.img cut.img
+rm medium.img
 
 # A medium that is full, some bytes further on, until there is room again.
 disk_kib=$((160 * 1024))

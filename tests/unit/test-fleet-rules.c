@@ -35,13 +35,13 @@ static void case_clear(Case *c)
 	g_ptr_array_unref(c->reservations);
 }
 
-static void reserve(Case *c, const char *place)
+static void reserve_on(Case *c, int64_t host, const char *place)
 {
 	FleetReservation *reservation = g_new0(FleetReservation, 1);
 
 	*reservation = (FleetReservation){
 		.job_id = 7,
-		.target_id = 2,
+		.target_id = host,
 		.vm_name = g_strdup("db"),
 		.place_name = g_strdup(place),
 		.memory = 8 * GIB,
@@ -50,6 +50,11 @@ static void reserve(Case *c, const char *place)
 		.busy = 2,
 	};
 	g_ptr_array_add(c->reservations, reservation);
+}
+
+static void reserve(Case *c, const char *place)
+{
+	reserve_on(c, 2, place);
 }
 
 static FleetVerdict *judge(const Case *c, const FleetHost *host)
@@ -283,6 +288,7 @@ static void test_figures_after(void **state)
 
 	case_init(&c);
 	reserve(&c, "default");
+	reserve_on(&c, 3, "default"); /* which is another host's */
 	c.limits.max_inbound = 2;
 	verdict = judge(&c, c.target);
 	assert_int_equal(verdict->reasons->len, 0);

@@ -46,7 +46,7 @@ static void put_vm(Store *store, int64_t host, const char *name, const char *uui
 		  error);
 }
 
-static void reserve(Store *store, const char *job, const char *vm)
+static void reserve_at(Store *store, const char *job, const char *vm, int64_t made)
 {
 	FleetReservation reservation = {
 		.job = (char *)(uintptr_t)job,
@@ -61,7 +61,7 @@ static void reserve(Store *store, const char *job, const char *vm)
 		.space = 9 * GIB,
 		.vcpus = 2,
 		.busy = 1,
-		.made = 2000 * G_USEC_PER_SEC,
+		.made = made,
 	};
 	g_auto(Transaction) transaction = { 0 };
 	g_autoptr(GError) error = NULL;
@@ -70,6 +70,12 @@ static void reserve(Store *store, const char *job, const char *vm)
 		      reservation_row_insert(store, &reservation, &error) &&
 		      transaction_commit(&transaction, &error),
 		  error);
+}
+
+/* After the facts of its target were read. */
+static void reserve(Store *store, const char *job, const char *vm)
+{
+	reserve_at(store, job, vm, 2000 * G_USEC_PER_SEC);
 }
 
 static void assert_state(Store *store, const char *host, const char *wanted)
@@ -226,6 +232,22 @@ static void test_moved(void **state)
 	}
 }
 
+/* Facts that were read since know of it. */
+static void test_moved_and_read(void **state)
+{
+	g_autoptr(Store) store = open_fleet();
+	g_autoptr(GError) error = NULL;
+	g_autoptr(FleetHost) target = NULL;
+
+	put_vm(store, 1, "web", VM_UUID);
+	reserve_at(store, JOB, VM_UUID, 999 * G_USEC_PER_SEC);
+	assert_ok(fleet_moved(store, JOB, "running", NULL, 0, &error), error);
+	target = fleet_host_find(store, "b", &error);
+	assert_int_equal(target->memory_free, 16 * GIB);
+	assert_true(target->busy == 2.0);
+	assert_int_equal(((FleetPlace *)target->places->pdata[0])->available, 50 * GIB);
+}
+
 /* What the world says of a job: 7 has ended, what cannot be told is an error. */
 static int ended_says;
 
@@ -266,6 +288,7 @@ int main(void)
 						leave_place),
 		cmocka_unit_test_setup_teardown(test_state_and_disk, enter_place, leave_place),
 		cmocka_unit_test_setup_teardown(test_moved, enter_place, leave_place),
+		cmocka_unit_test_setup_teardown(test_moved_and_read, enter_place, leave_place),
 		cmocka_unit_test_setup_teardown(test_release_ended, enter_place, leave_place),
 	};
 

@@ -10,17 +10,20 @@
 #include <inttypes.h>
 
 #define CLUSTER  4096u
+#define CLUSTERS 767u
 #define RECORD   1024u
 #define MFT      (4 * CLUSTER)
 #define PAGEFILE (256u << 10)
 
 /* Types of attributes, and where in one that is not in its record is what. */
-#define VOLUME_INFO  0x70u
-#define DATA         0x80u
-#define ATTR_FLAGS   12
-#define ATTR_SIZE    48
-#define ATTR_WRITTEN 56
-#define ATTR_RUNS    64
+#define VOLUME_INFO       0x70u
+#define DATA              0x80u
+#define ATTR_FLAGS        12
+#define ATTR_LAST_CLUSTER 24
+#define ATTR_ALLOCATED    40
+#define ATTR_SIZE         48
+#define ATTR_WRITTEN      56
+#define ATTR_RUNS         64
 
 /* In $Volume: its flags, behind what begins a small attribute. */
 #define FLAGS_AT 34
@@ -356,6 +359,22 @@ static void test_bitmap(void **state)
 	}
 }
 
+/* One with room for a cluster more than it needs, and another one. */
+static void test_large_bitmap(void **state)
+{
+	g_auto(Seed) seed = { NULL };
+	uint8_t *bitmap;
+
+	open_seed("valid-4096", &seed);
+	bitmap = attribute(&seed, 6, DATA);
+	put(bitmap + ATTR_LAST_CLUSTER, 1, 8);
+	put(bitmap + ATTR_ALLOCATED, 2 * CLUSTER, 8);
+	put(bitmap + ATTR_SIZE, 8000, 8);
+	put(bitmap + ATTR_WRITTEN, 8000, 8);
+	bitmap[ATTR_RUNS + 1] = 2;
+	check_refused(&seed, "of 767 clusters with a $Bitmap of 8000 bytes");
+}
+
 static void test_pagefile(void **state)
 {
 	g_auto(Seed) seed = { NULL };
@@ -364,6 +383,7 @@ static void test_pagefile(void **state)
 
 	open_seed("valid-4096", &seed);
 	used = check_mapped(&seed, false, LEFT_OUT);
+	assert_true(used > FUZZ_VOLUME_SIZE - CLUSTERS * CLUSTER); /* with what is behind them */
 	assert_int_equal(check_mapped(&seed, true, "NTFS, clean"), used + PAGEFILE);
 
 	number = find_file(&seed, "pagefile.sys");
@@ -429,11 +449,12 @@ static void test_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_valid),      cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_mirror),     cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_hibernated), cmocka_unit_test(test_log),
-		cmocka_unit_test(test_bitmap),     cmocka_unit_test(test_pagefile),
-		cmocka_unit_test(test_shared),     cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_valid),        cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_mirror),       cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_hibernated),   cmocka_unit_test(test_log),
+		cmocka_unit_test(test_bitmap),       cmocka_unit_test(test_pagefile),
+		cmocka_unit_test(test_shared),       cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_large_bitmap),
 	};
 
 	return cmocka_run_group_tests_name("map-ntfs", tests, NULL, NULL);
