@@ -49,7 +49,8 @@ nap ()
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# scribble N: write noise, text and zeros to N places of the disk, which has no table.
+# scribble N: write noise, text and zeros to N places of the disk, which has no table, and copy some
+# clusters, which may share their bytes in the image.
 scribble ()
 {
     local kib
@@ -61,6 +62,9 @@ scribble ()
         2) head -c ${kib}k /dev/zero ;;
         esac | dd of=disk bs=1k seek="$(below $((disk_kib - 3072)))" conv=notrunc status=none
     done
+    dd if=disk of=disk bs=64k skip="$(below 64)" seek=$((disk_kib / 64 - 1 - $(below 32))) \
+        count=$((1 + $(below 20))) conv=notrunc status=none
+    truncate -s ${disk_kib}k disk
 }
 
 # mutate N: the next state of the disk; the last one is ./old.
