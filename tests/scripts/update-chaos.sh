@@ -260,6 +260,8 @@ echo "an update has $calls calls that change a file, the $committed. one commits
 [ $((calls - committed)) -ge 8 ] || fail "where is the commit in: $(cat calls)"
 late=0
 for ((call = 1; call <= calls + 6; call++)); do
+    # Around the commit and after it, each.
+    [ "$rounds" -eq 200 ] || [ $((call % 3)) -eq 0 ] || [ $call -ge $((committed - 3)) ] || continue
     round="call $call"
     mutate 3
     on_medium die_at_call
