@@ -54,8 +54,8 @@ static void take_over(const Manifest *old, Manifest *manifest)
 
 /* What was found of each disk; @ret_heads: the heads of their images, one behind the other. */
 static bool note_results(const struct capture_options *options, const Bundle *bundle,
-			 const GPtrArray *results, Manifest *manifest, CaptureLog *log,
-			 GByteArray *ret_heads, GArray *ret_counts, GError **error)
+			 const GPtrArray *disks, const GPtrArray *results, Manifest *manifest,
+			 CaptureLog *log, GByteArray *ret_heads, GArray *ret_counts, GError **error)
 {
 	for (unsigned int i = 0; i < results->len; i++) {
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
@@ -65,7 +65,8 @@ static bool note_results(const struct capture_options *options, const Bundle *bu
 		disk->image_size = result->image_size;
 		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, result->gaps, disk, manifest, log);
+		steps_note_gaps(options, g_ptr_array_index(disks, i), result->gaps, disk, manifest,
+				log);
 		capture_log_add(log,
 				"%s: %" PRIu64 " bytes differed; %s has %" PRIu64 " bytes, %" PRIu64
 				" of them unused",
@@ -101,7 +102,8 @@ static bool make_next(const struct capture_options *options, const Bundle *bundl
 	capture_log_add(log, "an update to generation %u", manifest->generation);
 	steps_log(log, options, manifest);
 	if (!copy_all(&all, &results, error) ||
-	    !note_results(options, bundle, results, manifest, log, ret_heads, ret_counts, error) ||
+	    !note_results(options, bundle, disks, results, manifest, log, ret_heads, ret_counts,
+			  error) ||
 	    !steps_write_domain(bundle, manifest, error))
 		return false;
 	capture_log_add(log, "complete");

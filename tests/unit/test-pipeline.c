@@ -182,8 +182,10 @@ static void test_way(void **state)
 	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 
 	for (size_t i = 0; i < 2; i++) {
+		const struct disk_reader_options options = { 4, DISK_READER_ALIGN, ways[i].way };
+		g_autoptr(DiskSource) source = disk_source_new(disk, DISK_STALL_MS);
 		g_autoptr(GError) error = NULL;
-		g_autoptr(DiskReader) reader = disk_reader_new(disk, 4, ways[i].way, &error);
+		g_autoptr(DiskReader) reader = disk_reader_new(source, &options, &error);
 
 		assert_ok(reader, error);
 		print_message("%s\n", disk_reader_way_name(reader));
