@@ -66,6 +66,7 @@ Blkdev *blkdev_open(const char *path, GError **error)
 	dev = g_new(Blkdev, 1);
 	*dev = found;
 	dev->name = g_strdup(path);
+	dev->path = g_strdup(path);
 	dev->fd = g_steal_fd(&fd);
 	return dev;
 }
@@ -160,5 +161,6 @@ void blkdev_free(Blkdev *dev)
 		return;
 	autofd_clear(&dev->fd);
 	g_free(dev->name);
+	g_free(dev->path);
 	g_free(dev);
 }

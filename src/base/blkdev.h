@@ -11,7 +11,8 @@
 #include <sys/types.h>
 
 typedef struct {
-	char *name;           /* its path, for messages; owned */
+	char *name;           /* its path, for messages, or that of the disk it shows; owned */
+	char *path;           /* by which it was opened, and could be again; owned */
 	uint64_t size;        /* bytes */
 	uint32_t sector_size; /* bytes, logical; 0 for a file, which does not say */
 	dev_t id;             /* of the block device; 0 for a file */

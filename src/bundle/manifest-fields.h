@@ -38,6 +38,7 @@ struct field {
 	enum field_kind kind;
 	size_t offset;                   /* bytes, in the struct */
 	bool optional;                   /* null in the file, NULL in the struct: not known */
+	bool later;                      /* an array that older bundles do not have: empty */
 	uint64_t min, max;               /* of a number, or of how many items */
 	const char *wanted;              /* of a string or an enum: its form, for people */
 	bool (*valid)(const char *text); /* of a string; NULL: any but the empty one */

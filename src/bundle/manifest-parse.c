@@ -240,6 +240,8 @@ static bool read_members(const json_t *object, const struct record *record, cons
 		const struct place place = { prefix, field };
 		json_t *value = json_object_get(object, field->name);
 
+		if (!value && field->later)
+			continue;
 		if (!value) {
 			refuse(error, &place, "is missing");
 			return false;

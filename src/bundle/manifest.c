@@ -133,6 +133,7 @@ static void free_manifest(void *manifest);
 #define RECORDS(m, i, low, high) AT(m), .kind = FIELD_RECORDS, .item = &i, .min = low, .max = high
 #define OBJECT(m)                AT(m), .kind = FIELD_OBJECT
 #define OR_NULL                  .optional = true
+#define LATER                    .later = true
 
 #define STRUCT struct manifest_volume
 static const struct field volume_fields[] = {
@@ -152,6 +153,7 @@ static const struct record volume_record = { sizeof(STRUCT), volume_fields, free
 static const struct field gap_fields[] = {
 	{ BYTES(offset, 0, MAX_DISK) },
 	{ BYTES(length, 1, MAX_DISK) },
+	{ STRINGS(files, MANIFEST_MAX_GAP_FILES), LATER },
 	{ NULL },
 };
 static const struct record gap_record = { sizeof(STRUCT), gap_fields, free_gap };

@@ -48,12 +48,16 @@ struct manifest_volume {
 
 /* Bytes of a disk that could not be read, and are zero in its image. */
 struct manifest_gap {
-	uint64_t offset; /* bytes, on the disk */
-	uint64_t length; /* bytes */
+	uint64_t offset;  /* bytes, on the disk */
+	uint64_t length;  /* bytes */
+	GPtrArray *files; /* of char *: what lies there, for people; never NULL */
 };
 
 /* Of one disk: more are no disk to be carried, and would make the manifest too long. */
 #define MANIFEST_MAX_GAPS 10000
+
+/* Named in one range. */
+#define MANIFEST_MAX_GAP_FILES 32
 
 struct manifest_disk {
 	char *path;                 /* at the source: "/dev/sda" */

@@ -17,20 +17,13 @@
 /* machine.json, domain.xml and capture.log, generously. */
 #define SMALL_FILES_BOUND (UINT64_C(1) << 20)
 
-static bool estimate_all(const struct capture_options *options, const GPtrArray *disks,
-			 uint64_t *ret, GError **error)
+static uint64_t estimate_all(const struct capture_options *options, const GPtrArray *disks)
 {
 	uint64_t sum = SMALL_FILES_BOUND;
 
-	for (unsigned int i = 0; i < disks->len; i++) {
-		uint64_t bytes;
-
-		if (!plan_estimate(g_ptr_array_index(disks, i), options->level, &bytes, error))
-			return false;
-		sum += bytes;
-	}
-	*ret = sum;
-	return true;
+	for (unsigned int i = 0; i < disks->len; i++)
+		sum += plan_estimate(g_ptr_array_index(disks, i), options->level);
+	return sum;
 }
 
 /* Refused when even the estimate does not fit; a warning when only the estimate does. */
@@ -50,8 +43,7 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 	if (room >= bound)
 		return true;
 
-	if (!estimate_all(options, disks, &estimate, error))
-		return false;
+	estimate = estimate_all(options, disks);
 	bound_text = units_bytes(bound);
 	free_text = units_bytes(room);
 	estimate_text = units_bytes(estimate);
@@ -95,7 +87,8 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 		disk->image_size = result->image_size;
 		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, result->gaps, disk, manifest, log);
+		steps_note_gaps(options, g_ptr_array_index(disks, i), result->gaps, disk, manifest,
+				log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}

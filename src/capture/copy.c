@@ -78,6 +78,27 @@ static bool begin(Copy *copy, const struct copy_job *job, GError **error)
 	return copy->sums != NULL;
 }
 
+/* Chunk @index of the disk is as it was, or cannot be read any more: that can happen to a disk. */
+static bool check_sample(const Copy *copy, uint64_t index, const struct digest *want,
+			 GError **error)
+{
+	const struct plan_disk *disk = copy->job->disk;
+	g_autoptr(GError) cause = NULL;
+	struct digest got;
+
+	if (!chunk_digest(disk, index, &got, &cause)) {
+		g_debug("%s, which was copied already", cause->message);
+		return true;
+	}
+	if (digest_equal(&got, want))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+		    "'%s' has changed at byte %" PRIu64
+		    " since its capture was interrupted; capture it anew",
+		    disk->dev->name, index * SUMS_CHUNK_SIZE);
+	return false;
+}
+
 /* Some of the chunks that were copied are read once more: the disk must not have changed. */
 static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error)
 {
@@ -85,21 +106,14 @@ static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error
 
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t index, entry = n > 1 ? (journal->chunks - 1) * i / (n - 1) : 0;
-		struct digest want, got;
+		struct digest want;
 
 		if (!sums_writer_entry(copy->sums, entry, &index, &want, error))
 			return false;
 		if (gaps_touch(journal->gaps, index * SUMS_CHUNK_SIZE, SUMS_CHUNK_SIZE))
 			continue; /* that takes its time, and may end otherwise now */
-		if (!chunk_digest(copy->job->disk, index, &got, error))
+		if (!check_sample(copy, index, &want, error))
 			return false;
-		if (!digest_equal(&got, &want)) {
-			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-				    "'%s' has changed at byte %" PRIu64
-				    " since its capture was interrupted; capture it anew",
-				    copy->job->disk->dev->name, index * SUMS_CHUNK_SIZE);
-			return false;
-		}
 	}
 	return true;
 }
@@ -138,15 +152,17 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 	return true;
 }
 
-/* A test cannot wait for hundreds of MiB: WHERRY_CHECKPOINT_BYTES, see tests/scripts/resume.sh. */
-static uint64_t checkpoint_bytes(void)
+/*
+ * What a test cannot wait for: WHERRY_CHECKPOINT_BYTES, see tests/scripts/resume.sh, and
+ * WHERRY_STALL_MS, see stall.sh.  Only less than the @limit is taken.
+ */
+static uint64_t number_of_test(const char *name, uint64_t limit)
 {
-	const char *text = g_getenv("WHERRY_CHECKPOINT_BYTES");
-	uint64_t bytes;
+	const char *text = g_getenv(name);
+	uint64_t number;
 
-	if (text && g_ascii_string_to_unsigned(text, 10, 1, CHECKPOINT_BYTES, &bytes, NULL))
-		return bytes;
-	return CHECKPOINT_BYTES;
+	return text && g_ascii_string_to_unsigned(text, 10, 1, limit, &number, NULL) ? number
+										     : limit;
 }
 
 static bool start_pipeline(Copy *copy, GError **error)
@@ -161,13 +177,14 @@ static bool start_pipeline(Copy *copy, GError **error)
 		.level = copy->job->level,
 		.key = dedupe ? &copy->key : NULL,
 		.share = copy->job->share,
+		.stall_ms = (unsigned int)number_of_test("WHERRY_STALL_MS", DISK_STALL_MS),
 	};
 
 	if (dedupe &&
 	    (!fingerprint_key_draw(&copy->key, error) ||
 	     !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1), error)))
 		return false;
-	copy->save_after = checkpoint_bytes();
+	copy->save_after = number_of_test("WHERRY_CHECKPOINT_BYTES", CHECKPOINT_BYTES);
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	copy->pipeline = pipeline_new(&options, error);
 	return copy->pipeline != NULL;
@@ -249,7 +266,7 @@ static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&copy->progress, true, error) ||
-	    !blkdev_check_size(job->disk->dev, error) ||
+	    !pipeline_check_disk(copy->pipeline, error) ||
 	    !image_writer_finish(copy->image, &journal.image_size, &leaves, error) ||
 	    !sums_writer_finish(copy->sums, journal.image_size, leaves, error) ||
 	    !autofd_close(&copy->image_fd, job->image, error) ||

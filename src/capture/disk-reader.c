@@ -1,113 +1,115 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A read that fails or ends early is not tried again here: who asked reads it once more, in smaller
- * pieces, and learns why.
+ * pieces.
+ *
+ * The kernel may write into a buffer as long as its read has not ended, so what is left behind
+ * keeps its memory, and is freed when it ends after all, or never.
  */
 #include "capture/disk-reader.h"
 
-#include "base/autofd.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* More do not make a disk faster, where there is no io_uring. */
 #define MAX_THREADS 8u
 
-/* Bytes: no disk has smaller sectors. */
-#define SECTOR_MIN 512u
+/* What is under way when all ends may take this long. */
+#define END_PATIENCE_MS 500u
+
+/* What the kernel or a thread works on. */
+struct request {
+	struct disk_read *read; /* borrowed; NULL: left behind */
+	DiskHandle *handle;     /* owned */
+	uint64_t start;         /* bytes, aligned as is the length */
+	size_t len;
+	uint8_t *buf;
+	uint8_t *memory;    /* owned, once left behind */
+	ssize_t n;          /* that were read, or -errno */
+	GAsyncQueue *ended; /* owned; NULL: by io_uring */
+};
 
 struct disk_reader {
-	int fd;      /* a second one, for it has O_DIRECT where that can be; owned */
-	bool direct; /* whether it has */
-	unsigned int depth, count;
+	DiskSource *source; /* borrowed */
+	DiskHandle *handle; /* owned */
+	struct disk_reader_options options;
+	int renewals;
+	GPtrArray *under_way; /* of struct request * */
+	GQueue *left;         /* of struct disk_read *: to be returned as failed; owned */
+	int64_t last_end;     /* of g_get_monotonic_time(): when a read ended, or the first began */
+	unsigned int n_behind;
 
 	bool has_ring;
 	struct io_uring ring;
 	GThreadPool *threads; /* NULL: the ring is used; owned */
-	GAsyncQueue *ended;   /* of struct disk_read *, from the threads; owned */
+	GAsyncQueue *ended;   /* of struct request *, from the threads; owned */
 };
 
-static uint64_t aligned_start(const struct disk_read *read)
+static void request_free(struct request *request)
 {
-	return read->offset - read->offset % DISK_READER_ALIGN;
+	disk_handle_unref(request->handle);
+	g_clear_pointer(&request->ended, g_async_queue_unref);
+	free(request->memory);
+	g_free(request);
 }
 
-/* At the end of a file less is there than whole pages; that is no failure. */
-static size_t aligned_len(const struct disk_read *read)
+static struct request *request_new(const DiskReader *reader, struct disk_read *read)
 {
-	uint64_t end = read->offset + read->len + DISK_READER_ALIGN - 1;
+	struct request *request = g_new0(struct request, 1);
+	uint64_t align = reader->options.align, end = read->offset + read->len + align - 1;
 
-	return (size_t)(end - end % DISK_READER_ALIGN - aligned_start(read));
-}
-
-static bool is_enough(const struct disk_read *read, ssize_t n)
-{
-	return n >= 0 && (size_t)n >= read->offset - aligned_start(read) + read->len;
+	request->read = read;
+	request->handle = disk_handle_ref(reader->handle);
+	request->start = read->offset - read->offset % align;
+	request->len = (size_t)(end - end % align - request->start);
+	request->buf = read->buf;
+	if (reader->ended)
+		request->ended = g_async_queue_ref(reader->ended);
+	return request;
 }
 
 static void read_in_thread(void *item, void *userdata)
 {
-	struct disk_read *read = item;
-	DiskReader *reader = userdata;
-	uint64_t start = aligned_start(read);
-	ssize_t n =
-	    TEMP_FAILURE_RETRY(pread(reader->fd, read->buf, aligned_len(read), (off_t)start));
+	struct request *request = item;
+	ssize_t n = TEMP_FAILURE_RETRY(
+	    pread(request->handle->fd, request->buf, request->len, (off_t)request->start));
 
-	if (!reader->direct)
-		(void)posix_fadvise(reader->fd, (off_t)start, n, POSIX_FADV_DONTNEED); /* a wish */
-	read->ok = is_enough(read, n);
-	g_async_queue_push(reader->ended, read);
+	request->n = n < 0 ? -errno : n;
+	g_async_queue_push(request->ended, request);
 }
 
-static bool start_threads(DiskReader *reader, GError **error)
+/* Not exclusive: then it cannot fail, and starts threads only as they are needed. */
+static void start_threads(DiskReader *reader)
 {
-	g_autoptr(GError) cause = NULL;
-
-	reader->ended = g_async_queue_new();
-	reader->threads = g_thread_pool_new(read_in_thread, reader,
-					    (int)MIN(reader->depth, MAX_THREADS), true, &cause);
-	if (reader->threads)
-		return true;
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot start threads: %s",
-		    cause->message);
-	return false;
+	reader->threads =
+	    g_thread_pool_new(read_in_thread, NULL, (int)MIN(reader->options.depth, MAX_THREADS),
+			      false, NULL);
 }
 
-/* A file's system may have no O_DIRECT. */
-static bool open_again(DiskReader *reader, const Blkdev *disk, GError **error)
-{
-	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", disk->fd);
-
-	reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
-	reader->direct = reader->fd >= 0;
-	if (!reader->direct)
-		reader->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (reader->fd >= 0)
-		return true;
-	wherry_error_sys(error, errno, "cannot open '%s' once more", disk->name);
-	return false;
-}
-
-DiskReader *disk_reader_new(const Blkdev *disk, unsigned int depth, enum disk_reader_way way,
+DiskReader *disk_reader_new(DiskSource *source, const struct disk_reader_options *options,
 			    GError **error)
 {
 	g_autoptr(DiskReader) reader = g_new0(DiskReader, 1);
 	int r = -ENOSYS;
 
-	reader->fd = -1;
-	reader->depth = depth;
-	if (!open_again(reader, disk, error))
+	reader->source = source;
+	reader->options = *options;
+	reader->under_way = g_ptr_array_new();
+	reader->left = g_queue_new();
+	if (!disk_reader_renew(reader, error))
 		return NULL;
-	if (way == DISK_READER_BEST)
-		r = io_uring_queue_init(depth, &reader->ring, 0);
+	if (options->way == DISK_READER_BEST)
+		r = io_uring_queue_init(options->depth, &reader->ring, 0);
 	reader->has_ring = r == 0;
 	if (!reader->has_ring) {
-		g_debug("%s: read by threads: %s", disk->name, g_strerror(-r));
-		if (!start_threads(reader, error))
-			return NULL;
+		g_debug("%s: read by threads: %s", disk_source_disk(source)->name, g_strerror(-r));
+		reader->ended = g_async_queue_new();
+		start_threads(reader);
 	}
 	return g_steal_pointer(&reader);
 }
@@ -119,70 +121,182 @@ const char *disk_reader_way_name(const DiskReader *reader)
 
 unsigned int disk_reader_count(const DiskReader *reader)
 {
-	return reader->count;
+	return reader->under_way->len + reader->left->length;
 }
 
 void disk_reader_submit(DiskReader *reader, struct disk_read *read)
 {
+	struct request *request = request_new(reader, read);
 	struct io_uring_sqe *sqe;
 
-	g_assert(reader->count < reader->depth);
-	reader->count++;
+	g_assert(disk_reader_count(reader) < reader->options.depth);
+	if (reader->under_way->len == 0)
+		reader->last_end = g_get_monotonic_time();
+	g_ptr_array_add(reader->under_way, request);
 	if (reader->threads) {
-		(void)g_thread_pool_push(reader->threads, read, NULL); /* its threads are there */
+		(void)g_thread_pool_push(reader->threads, request,
+					 NULL); /* its threads are there */
 		return;
 	}
 	sqe = io_uring_get_sqe(&reader->ring);
-	g_assert(sqe); /* as many as may be under way */
-	io_uring_prep_read(sqe, reader->fd, read->buf, (unsigned int)aligned_len(read),
-			   aligned_start(read));
-	io_uring_sqe_set_data(sqe, read);
+	g_assert(sqe); /* all before were submitted */
+	io_uring_prep_read(sqe, request->handle->fd, request->buf, (unsigned int)request->len,
+			   request->start);
+	io_uring_sqe_set_data(sqe, request);
+	if (request->handle->may_block)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC); /* threads of the kernel's wait for it */
 	(void)io_uring_submit(&reader->ring); /* what it left is submitted while waiting */
 }
 
-struct disk_read *disk_reader_wait(DiskReader *reader)
+/* The next request that has ended, left behind or not; NULL: none does within @timeout_ms. */
+static struct request *next_ended(DiskReader *reader, unsigned int timeout_ms)
 {
+	struct __kernel_timespec patience = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000LL,
+	};
 	struct io_uring_cqe *cqe = NULL;
-	struct disk_read *read;
+	struct request *request;
 
-	g_assert(reader->count > 0);
-	reader->count--;
 	if (reader->threads)
-		return g_async_queue_pop(reader->ended);
-	do /* ends: what goes wrong here passes, as an EINTR does */
-		(void)io_uring_submit_and_wait(&reader->ring, 1);
-	while (io_uring_peek_cqe(&reader->ring, &cqe) != 0);
-	read = io_uring_cqe_get_data(cqe);
-	read->ok = is_enough(read, cqe->res);
-	if (read->ok && !reader->direct)
-		(void)posix_fadvise(reader->fd, (off_t)aligned_start(read), cqe->res,
-				    POSIX_FADV_DONTNEED); /* a wish */
+		return g_async_queue_timeout_pop(reader->ended, timeout_ms * UINT64_C(1000));
+	if (io_uring_submit_and_wait_timeout(&reader->ring, &cqe, 1, &patience, NULL) < 0 &&
+	    io_uring_peek_cqe(&reader->ring, &cqe) != 0)
+		return NULL;
+	if (!cqe)
+		return NULL;
+	request = io_uring_cqe_get_data(cqe);
+	request->n = cqe->res;
 	io_uring_cqe_seen(&reader->ring, cqe);
+	return request;
+}
+
+static int judge(const struct request *request)
+{
+	const struct disk_read *read = request->read;
+
+	if (request->n < 0)
+		return (int)-request->n;
+	return (size_t)request->n >= read->offset - request->start + read->len ? 0 : ENODATA;
+}
+
+static struct disk_read *end_request(DiskReader *reader, struct request *request)
+{
+	struct disk_read *read = request->read;
+
+	read->errnum = judge(request);
+	if (read->errnum == 0)
+		disk_source_note_success(reader->source);
+	if (read->errnum == 0 && !request->handle->direct)
+		(void)posix_fadvise(request->handle->fd, (off_t)request->start, request->n,
+				    POSIX_FADV_DONTNEED); /* a wish */
+	(void)g_ptr_array_remove_fast(reader->under_way, request);
+	reader->last_end = g_get_monotonic_time();
+	request_free(request);
 	return read;
 }
 
-int disk_reader_read_now(const DiskReader *reader, uint64_t offset, size_t len, void *buf)
+struct disk_read *disk_reader_wait(DiskReader *reader, unsigned int timeout_ms)
 {
-	/* The last sector of a file may be a part of one: less comes than was asked for. */
-	size_t want = (len + SECTOR_MIN - 1) / SECTOR_MIN * SECTOR_MIN;
-	ssize_t n = TEMP_FAILURE_RETRY(pread(reader->fd, buf, want, (off_t)offset));
+	int64_t until = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
+	struct request *request;
 
-	if (n < 0)
-		return errno;
-	return (size_t)n >= len ? 0 : ENODATA;
+	if (!g_queue_is_empty(reader->left))
+		return g_queue_pop_head(reader->left);
+	for (;;) { /* ends: by the time */
+		int64_t rest = MAX(until - g_get_monotonic_time(), 0) / 1000;
+
+		request = next_ended(reader, (unsigned int)rest);
+		if (request && request->read)
+			return end_request(reader, request);
+		if (request) {
+			reader->n_behind--;
+			request_free(request);
+		} else if (rest == 0) {
+			return NULL;
+		}
+	}
+}
+
+bool disk_reader_has_stalled(const DiskReader *reader)
+{
+	return reader->under_way->len > 0 &&
+	       g_get_monotonic_time() - reader->last_end >=
+		   disk_source_stall_ms(reader->source) * INT64_C(1000);
+}
+
+void disk_reader_leave_behind(DiskReader *reader)
+{
+	size_t bytes = 0;
+
+	for (unsigned int i = 0; i < reader->under_way->len; i++) {
+		struct request *request = g_ptr_array_index(reader->under_way, i);
+
+		request->memory = g_steal_pointer(&request->read->memory);
+		request->read->errnum = ETIMEDOUT;
+		bytes += request->len;
+		g_queue_push_tail(reader->left, g_steal_pointer(&request->read));
+		reader->n_behind++;
+	}
+	g_ptr_array_set_size(reader->under_way, 0);
+	disk_source_note_stall(reader->source, bytes);
+	if (!reader->threads)
+		return;
+	/* Its threads hang, too: others take their place. */
+	g_thread_pool_free(reader->threads, false, false);
+	start_threads(reader);
+}
+
+bool disk_reader_renew(DiskReader *reader, GError **error)
+{
+	int renewals = disk_source_renewals(reader->source);
+	DiskHandle *handle = disk_source_open(reader->source, error);
+
+	if (!handle)
+		return false;
+	disk_handle_unref(reader->handle);
+	reader->handle = handle;
+	reader->renewals = renewals;
+	return true;
+}
+
+int disk_reader_renewals(const DiskReader *reader)
+{
+	return reader->renewals;
+}
+
+/* Wait for what is under way; false: some of it will never end. */
+static bool settle(DiskReader *reader)
+{
+	int64_t until = g_get_monotonic_time() + END_PATIENCE_MS * INT64_C(1000);
+
+	while (reader->under_way->len > 0) { /* ends: each turn ends one, or all */
+		int64_t rest = (until - g_get_monotonic_time()) / 1000;
+
+		if (!disk_reader_wait(reader, (unsigned int)MAX(rest, 0)) && rest <= 0)
+			disk_reader_leave_behind(reader);
+	}
+	return reader->n_behind == 0;
 }
 
 void disk_reader_free(DiskReader *reader)
 {
 	if (!reader)
 		return;
-	while (reader->count > 0)
-		(void)disk_reader_wait(reader); /* nobody needs it any more */
+	if (reader->under_way && !settle(reader)) {
+		g_debug("%s: %u reads are left behind", disk_source_disk(reader->source)->name,
+			reader->n_behind);
+		if (reader->threads)
+			g_thread_pool_free(reader->threads, false, false);
+		return; /* they use what is here */
+	}
 	if (reader->threads)
 		g_thread_pool_free(reader->threads, false, true);
 	g_clear_pointer(&reader->ended, g_async_queue_unref);
 	if (reader->has_ring)
 		io_uring_queue_exit(&reader->ring);
-	autofd_clear(&reader->fd);
+	g_clear_pointer(&reader->under_way, g_ptr_array_unref);
+	g_clear_pointer(&reader->left, g_queue_free);
+	disk_handle_unref(reader->handle);
 	g_free(reader);
 }

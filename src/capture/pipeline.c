@@ -22,6 +22,9 @@
 /* Enough for a disk that likes many, and few enough to end soon. */
 #define DEPTH 32u
 
+/* So often the reader looks whether it is still wanted, and the disk alive. */
+#define READ_PATIENCE_MS 100u
+
 /* What threads may take to end. */
 #define END_PATIENCE G_USEC_PER_SEC
 
@@ -45,11 +48,10 @@ enum slot_state {
 
 struct slot {
 	enum slot_state state;
-	struct disk_read read; /* leads back to its slot */
+	struct disk_read read; /* leads back to its slot; its memory is the chunk's data */
 	bool hole;             /* all zero, and not read */
 	uint64_t start;        /* bytes, on the disk */
 	uint64_t end;          /* of the chunk, on the disk */
-	uint8_t *data;         /* SUMS_CHUNK_SIZE bytes, aligned; owned */
 	uint8_t *packed;       /* as many; owned */
 	struct extent extents[MAX_EXTENTS];
 	unsigned int n_extents;
@@ -62,6 +64,7 @@ struct slot {
 
 struct pipeline {
 	struct pipeline_options options;
+	DiskSource *source; /* owned */
 	DiskReader *reader; /* owned; of the reader thread */
 	struct slot *slots; /* n_slots of them; owned */
 	unsigned int n_slots;
@@ -98,6 +101,17 @@ static void say_ended(Pipeline *pipeline)
 	pipeline->n_running--;
 	g_cond_broadcast(&pipeline->changed);
 	g_mutex_unlock(&pipeline->lock);
+}
+
+static bool is_wanted(void *userdata)
+{
+	Pipeline *pipeline = userdata;
+	bool stop;
+
+	g_mutex_lock(&pipeline->lock);
+	stop = pipeline->stop;
+	g_mutex_unlock(&pipeline->lock);
+	return !stop;
 }
 
 /* ---- The reader's thread ---- */
@@ -139,8 +153,8 @@ static void describe_slot(const Pipeline *pipeline, struct slot *slot, uint64_t 
 	last =
 	    slot->extents[slot->n_extents - 1].offset + slot->extents[slot->n_extents - 1].length;
 	slot->read.len = (size_t)(last - slot->read.offset);
-	slot->read.buf =
-	    slot->data + (slot->read.offset - slot->start) - slot->read.offset % DISK_READER_ALIGN;
+	slot->read.buf = slot->read.memory + (slot->read.offset - slot->start) -
+			 slot->read.offset % DISK_READER_ALIGN;
 }
 
 /* Wait for the next slot to be free; false when it is time to end.  @wait: else just look. */
@@ -160,12 +174,50 @@ static bool take_free(Pipeline *pipeline, uint64_t n, bool wait, bool *ret_free)
 	return !stop;
 }
 
+static bool make_data(struct slot *slot, const char *name, GError **error)
+{
+	slot->read.memory = aligned_alloc(DISK_READER_ALIGN, SUMS_CHUNK_SIZE);
+	if (!slot->read.memory)
+		wherry_error_sys(error, ENOMEM, "cannot copy '%s'", name);
+	return slot->read.memory != NULL;
+}
+
+/* A disk that gives no answer is opened anew; its reads come back as failed. */
+static void look_after(Pipeline *pipeline)
+{
+	g_autoptr(GError) cause = NULL;
+
+	if (!disk_reader_has_stalled(pipeline->reader))
+		return;
+	disk_reader_leave_behind(pipeline->reader);
+	if (!disk_reader_renew(pipeline->reader, &cause))
+		g_debug("%s", cause->message); /* who reads again what failed will say so */
+}
+
+/* Wait for a read to end, for a while. */
 static void reap(Pipeline *pipeline)
 {
-	struct disk_read *read = disk_reader_wait(pipeline->reader);
+	struct disk_read *read = disk_reader_wait(pipeline->reader, READ_PATIENCE_MS);
+	struct slot *slot;
 
-	set_state(pipeline, (struct slot *)(void *)((char *)read - offsetof(struct slot, read)),
-		  SLOT_READ);
+	if (!read) {
+		look_after(pipeline);
+		return;
+	}
+	slot = (struct slot *)(void *)((char *)read - offsetof(struct slot, read));
+	if (!read->memory)
+		(void)make_data(slot, pipeline->options.disk->name, &slot->error); /* kept there */
+	set_state(pipeline, slot, SLOT_READ);
+}
+
+static void submit(Pipeline *pipeline, struct slot *slot)
+{
+	g_autoptr(GError) cause = NULL;
+
+	if (disk_reader_renewals(pipeline->reader) != disk_source_renewals(pipeline->source) &&
+	    !disk_reader_renew(pipeline->reader, &cause))
+		g_debug("%s", cause->message); /* it goes on with the old handle */
+	disk_reader_submit(pipeline->reader, &slot->read);
 }
 
 /* Begin to read it, or know already what is there. */
@@ -180,7 +232,7 @@ static void begin_read(Pipeline *pipeline, struct slot *slot)
 	}
 	g_mutex_unlock(&pipeline->lock);
 	if (!slot->hole)
-		disk_reader_submit(pipeline->reader, &slot->read);
+		submit(pipeline, slot);
 }
 
 static void read_all(Pipeline *pipeline)
@@ -192,14 +244,12 @@ static void read_all(Pipeline *pipeline)
 		uint64_t index = extent.offset / SUMS_CHUNK_SIZE;
 		bool is_free = false;
 
-		while (!is_free) { /* ends: each turn takes the slot, or ends a read */
-			bool idle = disk_reader_count(pipeline->reader) == 0;
+		while (!is_free) { /* ends: each turn takes the slot, or reads end, or it stalls */
+			unsigned int under_way = disk_reader_count(pipeline->reader);
 
-			if (disk_reader_count(pipeline->reader) == DEPTH) {
-				reap(pipeline);
-				continue;
-			}
-			if (!take_free(pipeline, n, idle, &is_free))
+			if (!is_wanted(pipeline) ||
+			    (under_way < DEPTH &&
+			     !take_free(pipeline, n, under_way == 0, &is_free)))
 				return;
 			if (!is_free)
 				reap(pipeline);
@@ -217,7 +267,7 @@ static void *reader_thread(void *userdata)
 	Pipeline *pipeline = userdata;
 
 	read_all(pipeline);
-	while (disk_reader_count(pipeline->reader) > 0)
+	while (disk_reader_count(pipeline->reader) > 0 && is_wanted(pipeline))
 		reap(pipeline);
 	g_mutex_lock(&pipeline->lock);
 	pipeline->end = true;
@@ -235,26 +285,15 @@ struct worker {
 	unsigned int stubborn;        /* clusters in a row that did not shrink */
 };
 
-static bool is_wanted(void *userdata)
-{
-	Pipeline *pipeline = userdata;
-	bool stop;
-
-	g_mutex_lock(&pipeline->lock);
-	stop = pipeline->stop;
-	g_mutex_unlock(&pipeline->lock);
-	return !stop;
-}
-
 /* The used extents of the chunk one by one: a bad sector between them is none of our business. */
 static bool read_extents(Pipeline *pipeline, struct slot *slot)
 {
 	const struct pipeline_options *options = &pipeline->options;
 	const struct salvage salvage = {
-		.reader = pipeline->reader,
-		.disk = options->disk,
+		.source = pipeline->source,
 		.sector_size = options->sector_size,
 		.all = options->allow_bad,
+		.way = options->way,
 		.go_on = is_wanted,
 		.userdata = pipeline,
 	};
@@ -263,8 +302,8 @@ static bool read_extents(Pipeline *pipeline, struct slot *slot)
 	for (unsigned int i = 0; i < slot->n_extents; i++) {
 		const struct extent *e = &slot->extents[i];
 
-		if (!salvage_read(&salvage, e, slot->data + (e->offset - slot->start), slot->gaps,
-				  &errnum, &slot->error))
+		if (!salvage_read(&salvage, e, slot->read.memory + (e->offset - slot->start),
+				  slot->gaps, &errnum, &slot->error))
 			return false;
 		if (slot->gaps->len > 0 && !options->allow_bad) {
 			wherry_error_sys(&slot->error, errnum,
@@ -286,10 +325,11 @@ static void wipe(struct slot *slot)
 	for (unsigned int i = 0; i < slot->n_extents; i++) {
 		const struct extent *e = &slot->extents[i];
 
-		memset(slot->data + (wiped - slot->start), 0, e->offset - wiped);
+		memset(slot->read.memory + (wiped - slot->start), 0, e->offset - wiped);
 		wiped = e->offset + e->length;
 	}
-	memset(slot->data + (wiped - slot->start), 0, SUMS_CHUNK_SIZE - (wiped - slot->start));
+	memset(slot->read.memory + (wiped - slot->start), 0,
+	       SUMS_CHUNK_SIZE - (wiped - slot->start));
 }
 
 static size_t compress(struct worker *worker, const uint8_t *data, uint8_t *packed)
@@ -324,7 +364,7 @@ static void compress_chunk(struct worker *worker, struct slot *slot)
 	struct pipeline_chunk *chunk = &slot->chunk;
 
 	for (size_t i = 0; i < CLUSTERS_PER_CHUNK; i++) {
-		const uint8_t *data = slot->data + i * IMAGE_CLUSTER_SIZE;
+		const uint8_t *data = slot->read.memory + i * IMAGE_CLUSTER_SIZE;
 		uint8_t *packed = slot->packed + i * IMAGE_CLUSTER_SIZE;
 		struct pipeline_cluster *cluster = &chunk->clusters[i];
 
@@ -348,13 +388,13 @@ static void work_on(Pipeline *pipeline, struct worker *worker, struct slot *slot
 
 	g_array_set_size(slot->gaps, 0);
 	chunk->gaps = slot->gaps;
-	if (slot->error || (!slot->hole && !slot->read.ok && !read_extents(pipeline, slot)))
+	if (slot->error || (!slot->hole && slot->read.errnum != 0 && !read_extents(pipeline, slot)))
 		return;
 	if (!slot->hole)
 		wipe(slot);
-	chunk->zero = slot->hole || is_zero(slot->data, SUMS_CHUNK_SIZE);
+	chunk->zero = slot->hole || is_zero(slot->read.memory, SUMS_CHUNK_SIZE);
 	if (!chunk->zero)
-		chunk->digest = digest_of(slot->data, (size_t)(slot->end - slot->start));
+		chunk->digest = digest_of(slot->read.memory, (size_t)(slot->end - slot->start));
 	chunk->same = is_same(pipeline, slot);
 	if (!chunk->zero && !chunk->same)
 		compress_chunk(worker, slot);
@@ -411,9 +451,10 @@ static bool make_slots(Pipeline *pipeline, GError **error)
 		struct slot *slot = &pipeline->slots[i];
 
 		slot->gaps = g_array_new(false, false, sizeof(struct extent));
-		slot->data = aligned_alloc(DISK_READER_ALIGN, SUMS_CHUNK_SIZE);
+		if (!make_data(slot, pipeline->options.disk->name, error))
+			return false;
 		slot->packed = pipeline->options.level > 0 ? g_try_malloc(SUMS_CHUNK_SIZE) : NULL;
-		if (!slot->data || (pipeline->options.level > 0 && !slot->packed)) {
+		if (pipeline->options.level > 0 && !slot->packed) {
 			wherry_error_sys(error, ENOMEM, "cannot copy '%s'",
 					 pipeline->options.disk->name);
 			return false;
@@ -425,13 +466,16 @@ static bool make_slots(Pipeline *pipeline, GError **error)
 Pipeline *pipeline_new(const struct pipeline_options *options, GError **error)
 {
 	unsigned int n = options->n_workers ? options->n_workers : g_get_num_processors();
+	const struct disk_reader_options reader = { DEPTH, DISK_READER_ALIGN, options->way };
 	g_autoptr(Pipeline) pipeline = g_new0(Pipeline, 1);
 
 	pipeline->options = *options;
 	g_mutex_init(&pipeline->lock);
 	g_cond_init(&pipeline->changed);
 	pipeline->working = g_ptr_array_new();
-	pipeline->reader = disk_reader_new(options->disk, DEPTH, options->way, error);
+	pipeline->source =
+	    disk_source_new(options->disk, options->stall_ms ? options->stall_ms : DISK_STALL_MS);
+	pipeline->reader = disk_reader_new(pipeline->source, &reader, error);
 	if (!pipeline->reader || !make_slots(pipeline, error))
 		return NULL;
 	pipeline->n_running = n + 1;
@@ -484,6 +528,11 @@ int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipe
 	return 1;
 }
 
+bool pipeline_check_disk(Pipeline *pipeline, GError **error)
+{
+	return disk_source_check(pipeline->source, error);
+}
+
 /* Ask all threads to end; false: they do not. */
 static bool stop_threads(Pipeline *pipeline)
 {
@@ -504,7 +553,8 @@ void pipeline_free(Pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	if (!stop_threads(pipeline)) {
+	if (!stop_threads(pipeline) ||
+	    (pipeline->source && disk_source_has_left(pipeline->source))) {
 		g_debug("a disk does not answer: its threads are left behind");
 		return;
 	}
@@ -514,8 +564,9 @@ void pipeline_free(Pipeline *pipeline)
 		g_thread_join(g_ptr_array_index(pipeline->working, i));
 	g_ptr_array_unref(pipeline->working);
 	disk_reader_free(pipeline->reader);
+	disk_source_free(pipeline->source);
 	for (unsigned int i = 0; pipeline->slots && i < pipeline->n_slots; i++) {
-		free(pipeline->slots[i].data);
+		free(pipeline->slots[i].read.memory);
 		g_free(pipeline->slots[i].packed);
 		g_clear_pointer(&pipeline->slots[i].gaps, g_array_unref);
 		g_clear_error(&pipeline->slots[i].error);

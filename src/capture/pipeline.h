@@ -55,6 +55,7 @@ struct pipeline_options {
 	enum disk_reader_way way;          /* DISK_READER_BEST, but in a test */
 	pipeline_known_fn known;           /* called from one thread; NULL: nothing is known */
 	void *userdata;                    /* of it */
+	unsigned int stall_ms;             /* the disk may give no answer; 0: DISK_STALL_MS */
 };
 
 typedef struct pipeline Pipeline;
@@ -67,6 +68,9 @@ Pipeline *pipeline_new(const struct pipeline_options *options, GError **error);
  */
 int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipeline_chunk **ret,
 		  GError **error);
+
+/* The disk has still the size that it had, also when it was opened anew in between. */
+bool pipeline_check_disk(Pipeline *pipeline, GError **error);
 
 /*
  * Ends its threads.  One that waits for a disk which does not answer is left behind with what it

@@ -103,6 +103,14 @@ static void count(struct plan_disk *disk)
 	disk->bytes_bound = image + sums_size_bound(disk->clusters, image);
 }
 
+void plan_carry_whole(struct plan_disk *disk)
+{
+	g_ptr_array_add(disk->map->warnings, g_strdup_printf("%s is carried whole: %s",
+							     disk->dev->name, disk->map->failure));
+	used_map_add(disk->map->used, 0, disk->dev->size);
+	count(disk);
+}
+
 StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 {
 	g_autofree const Blkdev **devs = g_new(const Blkdev *, disks->len);
@@ -114,6 +122,7 @@ StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
+		disk->storage = map;
 		disk->map = g_ptr_array_index(map->disks, i);
 		count(disk);
 	}
@@ -133,7 +142,7 @@ static uint64_t find_used_byte(UsedMap *map, uint64_t position)
 	return extent.offset;
 }
 
-bool plan_estimate(const struct plan_disk *disk, int level, uint64_t *ret, GError **error)
+uint64_t plan_estimate(const struct plan_disk *disk, int level)
 {
 	g_autofree uint8_t *in = g_malloc(IMAGE_CLUSTER_SIZE), *out = g_malloc(IMAGE_CLUSTER_SIZE);
 	g_autoptr(Compressor) compressor = NULL;
@@ -147,14 +156,15 @@ bool plan_estimate(const struct plan_disk *disk, int level, uint64_t *ret, GErro
 		size_t len = (size_t)MIN(IMAGE_CLUSTER_SIZE, disk->dev->size - start), packed = 0;
 
 		memset(in, 0, IMAGE_CLUSTER_SIZE);
-		if (!blkdev_read(disk->dev, start, in, len, error))
-			return false;
+		if (!blkdev_read(disk->dev, start, in, len, NULL)) {
+			sum += IMAGE_CLUSTER_SIZE; /* the copy will say what is wrong with it */
+			continue;
+		}
 		if (is_zero(in, IMAGE_CLUSTER_SIZE))
 			continue;
 		if (compressor)
 			packed = compressor_run(compressor, in, out);
 		sum += packed ? packed : IMAGE_CLUSTER_SIZE;
 	}
-	*ret = (uint64_t)((double)sum / SAMPLES * (double)disk->clusters) + empty;
-	return true;
+	return (uint64_t)((double)sum / SAMPLES * (double)disk->clusters) + empty;
 }

@@ -8,13 +8,14 @@
 #include <glib.h>
 
 struct plan_disk {
-	Blkdev *dev;          /* what is read: the disk, or a view of it; owned */
-	Blkdev *origin;       /* the disk of which @dev is a view; owned; NULL: none */
-	char *view;           /* the digest of what makes it one, in hex; owned; NULL: none */
-	DiskMap *map;         /* borrowed; NULL until it was read */
-	uint64_t used;        /* bytes in use */
-	uint64_t clusters;    /* of the image that hold bytes in use */
-	uint64_t bytes_bound; /* image and sums can take no more */
+	Blkdev *dev;               /* what is read: the disk, or a view of it; owned */
+	Blkdev *origin;            /* the disk of which @dev is a view; owned; NULL: none */
+	char *view;                /* the digest of what makes it one, in hex; owned; NULL: none */
+	const StorageMap *storage; /* borrowed; NULL until it was read */
+	DiskMap *map;              /* borrowed; NULL until it was read */
+	uint64_t used;             /* bytes in use */
+	uint64_t clusters;         /* of the image that hold bytes in use */
+	uint64_t bytes_bound;      /* image and sums can take no more */
 };
 
 /* An empty plan: of struct plan_disk *, each owned. */
@@ -39,8 +40,12 @@ bool plan_check_idle(const GPtrArray *disks, GError **error);
  */
 StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options);
 
+/* Its map has failed, and all of it is in use: what can be read of it will be. */
+void plan_carry_whole(struct plan_disk *disk);
+
 /*
  * About how many bytes the image of @disk will take with zstd @level: some of its clusters, spread
- * evenly, are compressed and the rest is taken to be like them.
+ * evenly, are compressed and the rest is taken to be like them.  One that cannot be read counts
+ * as a whole one.
  */
-bool plan_estimate(const struct plan_disk *disk, int level, uint64_t *ret, GError **error);
+uint64_t plan_estimate(const struct plan_disk *disk, int level);

@@ -5,6 +5,7 @@
 #include "bundle/domain-xml.h"
 #include "capture/gaps.h"
 #include "capture/machine.h"
+#include "map/range-files.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,9 +29,11 @@ StorageMap *steps_map(const struct capture_options *options, const GPtrArray *di
 		return NULL;
 	map = plan_map(disks, &options->map);
 	for (unsigned int i = 0; i < disks->len; i++) {
-		const struct plan_disk *disk = g_ptr_array_index(disks, i);
+		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
-		if (disk->map->failure) {
+		if (disk->map->failure && options->allow_bad) {
+			plan_carry_whole(disk);
+		} else if (disk->map->failure) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "cannot read '%s': %s",
 				    disk->dev->name, disk->map->failure);
 			return NULL;
@@ -110,14 +113,45 @@ void steps_log(CaptureLog *log, const struct capture_options *options, const Man
 				(const char *)g_ptr_array_index(manifest->warnings, i));
 }
 
-/* What could not be read: into the manifest, the log, and to the user. */
-void steps_note_gaps(const struct capture_options *options, const GArray *gaps,
-		     struct manifest_disk *disk, Manifest *manifest, CaptureLog *log)
+static void note_files(const GPtrArray *files, const char *path, struct manifest_gap *gap,
+		       CaptureLog *log)
 {
-	g_autofree char *text = NULL;
+	for (unsigned int i = 0; files && i < files->len; i++) {
+		const char *file = g_ptr_array_index(files, i);
+
+		g_ptr_array_add(gap->files, g_strdup(file));
+		capture_log_add(log, "%s: at %" PRIu64 " lies %s", path, gap->offset, file);
+	}
+}
+
+static void warn_of_gaps(const struct capture_options *options, const GArray *gaps,
+			 unsigned int n_files, const char *path, Manifest *manifest,
+			 CaptureLog *log)
+{
+	g_autofree char *files = n_files > 0 ? g_strdup_printf("; %u files are concerned, see "
+							       "capture.log",
+							       n_files)
+					     : g_strdup("");
+	g_autofree char *text =
+	    g_strdup_printf("%s: %" PRIu64 " bytes in %u ranges could not be read and are zero in "
+			    "the image%s",
+			    path, gaps_bytes(gaps), gaps->len, files);
+
+	capture_log_add(log, "warning: %s", text);
+	options->warn(text, options->userdata);
+	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
+}
+
+void steps_note_gaps(const struct capture_options *options, const struct plan_disk *plan,
+		     const GArray *gaps, struct manifest_disk *disk, Manifest *manifest,
+		     CaptureLog *log)
+{
+	g_autoptr(GPtrArray) files = NULL;
+	unsigned int n_files = 0;
 
 	if (gaps->len == 0)
 		return;
+	files = range_files(plan->storage, plan->dev, gaps);
 	for (unsigned int i = 0; i < gaps->len; i++) {
 		const struct extent *e = &g_array_index(gaps, struct extent, i);
 		struct manifest_gap *gap = manifest_add_gap(disk);
@@ -126,14 +160,10 @@ void steps_note_gaps(const struct capture_options *options, const GArray *gaps,
 		gap->length = e->length;
 		capture_log_add(log, "%s: %" PRIu64 " bytes at %" PRIu64 " could not be read",
 				disk->path, e->length, e->offset);
+		note_files(g_ptr_array_index(files, i), disk->path, gap, log);
+		n_files += gap->files->len;
 	}
-	text =
-	    g_strdup_printf("%s: %" PRIu64 " bytes in %u ranges could not be read and are zero in "
-			    "the image",
-			    disk->path, gaps_bytes(gaps), gaps->len);
-	capture_log_add(log, "warning: %s", text);
-	options->warn(text, options->userdata);
-	g_ptr_array_add(manifest->warnings, g_steal_pointer(&text));
+	warn_of_gaps(options, gaps, n_files, disk->path, manifest, log);
 }
 
 bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error)

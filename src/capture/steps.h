@@ -20,8 +20,12 @@ Manifest *steps_describe(const Facts *facts, const struct capture_options *optio
 /* What is going to be done. */
 void steps_log(CaptureLog *log, const struct capture_options *options, const Manifest *manifest);
 
-/* What could not be read of @disk: into the manifest, the log, and to the user. */
-void steps_note_gaps(const struct capture_options *options, const GArray *gaps,
-		     struct manifest_disk *disk, Manifest *manifest, CaptureLog *log);
+/*
+ * What could not be read of @disk, and which files lie there: into the manifest, the log, and to
+ * the user.
+ */
+void steps_note_gaps(const struct capture_options *options, const struct plan_disk *plan,
+		     const GArray *gaps, struct manifest_disk *disk, Manifest *manifest,
+		     CaptureLog *log);
 
 bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error);

@@ -223,7 +223,7 @@ static bool finish(Update *update, struct copy_result *ret, GError **error)
 	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&update->progress, true, error) ||
-	    !blkdev_check_size(job->disk->dev, error) ||
+	    !pipeline_check_disk(update->pipeline, error) ||
 	    !image_update_finish(update->image, &state, error))
 		return false;
 	leaves = state.leaves;

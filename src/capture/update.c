@@ -9,6 +9,7 @@
 #include "capture/target.h"
 #include "capture/update-disk.h"
 #include "capture/update-match.h"
+#include "capture/views.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -53,8 +54,8 @@ static void take_over(const Manifest *old, Manifest *manifest)
 
 /* What was found of each disk; @ret_heads: the heads of their images, one behind the other. */
 static bool note_results(const struct capture_options *options, const Bundle *bundle,
-			 const GPtrArray *results, Manifest *manifest, CaptureLog *log,
-			 GByteArray *ret_heads, GArray *ret_counts, GError **error)
+			 const GPtrArray *disks, const GPtrArray *results, Manifest *manifest,
+			 CaptureLog *log, GByteArray *ret_heads, GArray *ret_counts, GError **error)
 {
 	for (unsigned int i = 0; i < results->len; i++) {
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
@@ -64,7 +65,8 @@ static bool note_results(const struct capture_options *options, const Bundle *bu
 		disk->image_size = result->image_size;
 		if (!bundle_record_file(bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, result->gaps, disk, manifest, log);
+		steps_note_gaps(options, g_ptr_array_index(disks, i), result->gaps, disk, manifest,
+				log);
 		capture_log_add(log,
 				"%s: %" PRIu64 " bytes differed; %s has %" PRIu64 " bytes, %" PRIu64
 				" of them unused",
@@ -100,7 +102,8 @@ static bool make_next(const struct capture_options *options, const Bundle *bundl
 	capture_log_add(log, "an update to generation %u", manifest->generation);
 	steps_log(log, options, manifest);
 	if (!copy_all(&all, &results, error) ||
-	    !note_results(options, bundle, results, manifest, log, ret_heads, ret_counts, error) ||
+	    !note_results(options, bundle, disks, results, manifest, log, ret_heads, ret_counts,
+			  error) ||
 	    !steps_write_domain(bundle, manifest, error))
 		return false;
 	capture_log_add(log, "complete");
@@ -118,73 +121,124 @@ static void give_up(Bundle *bundle, const Manifest *old, GError **error)
 		g_debug("%s", cause->message);
 }
 
+/* What is made of the disks on the way to the next state. */
+typedef struct {
+	GPtrArray *disks;
+	StorageMap *map;
+	Views *views; /* NULL: none are needed */
+	Manifest *manifest;
+	GArray *counts; /* of struct update_counts */
+} Next;
+
+static void next_clear(Next *next)
+{
+	g_clear_pointer(&next->counts, g_array_unref);
+	manifest_free(next->manifest);
+	g_clear_pointer(&next->views, views_free); /* the disks are theirs no more */
+	storage_map_free(next->map);
+	g_clear_pointer(&next->disks, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Next, next_clear)
+
 static bool bring_up_to_date(const struct capture_options *options, Bundle *bundle,
-			     const Manifest *old, const GPtrArray *disks, Manifest *manifest,
-			     GArray *ret_counts, GError **error)
+			     const Manifest *old, Next *next, GError **error)
 {
 	g_autoptr(GByteArray) heads = g_byte_array_new();
 	bool committed = false;
 
 	if (bundle_update_begin(bundle, error) &&
-	    make_next(options, bundle, disks, manifest, heads, ret_counts, error) &&
-	    bundle_update_commit(bundle, manifest, heads->data, &committed, error))
+	    make_next(options, bundle, next->disks, next->manifest, heads, next->counts, error) &&
+	    (!next->views || views_check(next->views, error)) &&
+	    bundle_update_commit(bundle, next->manifest, heads->data, &committed, error))
 		return true;
 	if (committed)
 		g_prefix_error(error,
 			       "generation %u of the bundle '%s' is committed, but not all of it "
 			       "is in its place yet (the next --update does the rest): ",
-			       manifest->generation, bundle->path);
+			       next->manifest->generation, bundle->path);
 	else
 		give_up(bundle, old, error);
 	return false;
 }
 
-/* What may be said before anything is written. */
-static Manifest *describe(const Facts *facts, const struct capture_options *options,
-			  const Manifest *old, const GPtrArray *disks, StorageMap **ret_map,
-			  GError **error)
+/* What may be said before anything is written.  @why: NULL, or no snapshots, and why. */
+static bool describe(const Facts *facts, const struct capture_options *options,
+		     const Bundle *bundle, const Manifest *old, const char *why, Next *next,
+		     GError **error)
 {
-	g_autoptr(Manifest) manifest = NULL;
+	next->counts = g_array_new(false, false, sizeof(struct update_counts));
+	next->disks = plan_open(options->disks, error);
+	if (!next->disks || !target_check(bundle->path, options->disks, error) ||
+	    !plan_check_idle(next->disks, error))
+		return false;
+	next->map = steps_map(options, next->disks, error);
+	if (!next->map)
+		return false;
+	if (why)
+		g_ptr_array_add(next->map->warnings,
+				g_strdup_printf("all is carried from the disks themselves: %s",
+						why));
+	else
+		next->views = views_new(next->disks, &options->map, bundle->path, &next->map);
+	next->manifest = steps_describe(facts, options, next->disks, next->map, error);
+	if (!next->manifest || !update_match_manifests(old, next->manifest, error))
+		return false;
+	take_over(old, next->manifest);
+	return true;
+}
 
-	*ret_map = steps_map(options, disks, error);
-	if (!*ret_map)
-		return NULL;
-	manifest = steps_describe(facts, options, disks, *ret_map, error);
-	if (!manifest || !update_match_manifests(old, manifest, error))
-		return NULL;
-	take_over(old, manifest);
-	return g_steal_pointer(&manifest);
+static void give_result(const Bundle *bundle, Next *next, UpdateResult *ret)
+{
+	*ret = (UpdateResult){
+		.bundle = g_strdup(bundle->path),
+		.manifest = g_steal_pointer(&next->manifest),
+		.counts = g_steal_pointer(&next->counts),
+	};
+}
+
+/* 1: done; 0: by snapshots that cannot be believed, @ret_why (owned) says why; -1: failed. */
+static int try(const Facts *facts, const struct capture_options *options, Bundle *bundle,
+	       const Manifest *old, const char *why_none, UpdateResult *ret, char **ret_why,
+	       GError **error)
+{
+	g_auto(Next) next = { NULL };
+	g_autoptr(GError) cause = NULL, why = NULL;
+
+	if (!describe(facts, options, bundle, old, why_none, &next, error))
+		return -1;
+	if (bring_up_to_date(options, bundle, old, &next, &cause)) {
+		give_result(bundle, &next, ret);
+		return 1;
+	}
+	if (!bundle->update && next.views && !views_check(next.views, &why)) {
+		*ret_why = g_strdup(why->message);
+		return 0;
+	}
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return -1;
 }
 
 bool update_run(const Facts *facts, const struct capture_options *options, UpdateResult *ret,
 		GError **error)
 {
-	g_autoptr(Manifest) old = NULL, manifest = NULL;
+	g_autoptr(Manifest) old = NULL;
 	g_autoptr(Bundle) bundle = open_bundle(options->update, &old, error);
 	struct capture_options named = *options;
+	g_autofree char *why = NULL;
 	g_auto(GStrv) paths = NULL;
-	g_autoptr(GPtrArray) disks = NULL;
-	g_autoptr(StorageMap) map = NULL;
-	g_autoptr(GArray) counts = g_array_new(false, false, sizeof(struct update_counts));
+	int r;
 
 	if (!bundle)
 		return false;
 	paths = update_match_disks(facts, old, options->disks, error);
-	disks = paths ? plan_open((const char *const *)paths, error) : NULL;
-	if (!disks || !target_check(bundle->path, (const char *const *)paths, error) ||
-	    !plan_check_idle(disks, error))
+	if (!paths)
 		return false;
 	named.disks = (const char *const *)paths;
 	named.name = old->name;
-	manifest = describe(facts, &named, old, disks, &map, error);
-	if (!manifest || !bring_up_to_date(&named, bundle, old, disks, manifest, counts, error))
-		return false;
-	*ret = (UpdateResult){
-		.bundle = g_strdup(bundle->path),
-		.manifest = g_steal_pointer(&manifest),
-		.counts = g_steal_pointer(&counts),
-	};
-	return true;
+	r = try(facts, &named, bundle, old, NULL, ret, &why, error);
+	if (r == 0)
+		r = try(facts, &named, bundle, old, why, ret, NULL, error);
+	return r > 0;
 }
 
 void update_result_clear(UpdateResult *result)

@@ -100,15 +100,34 @@ static char *default_name(const Facts *facts)
 	return bundle_name_valid(name) ? g_steal_pointer(&name) : g_strdup("machine");
 }
 
+static json_t *gaps_to_json(const struct manifest_disk *disk)
+{
+	json_t *gaps = json_array();
+
+	for (unsigned int i = 0; i < disk->unreadable->len; i++) {
+		const struct manifest_gap *gap = g_ptr_array_index(disk->unreadable, i);
+		json_t *files = json_array();
+
+		for (unsigned int j = 0; j < gap->files->len; j++)
+			json_array_append_new(files, json_text(g_ptr_array_index(gap->files, j)));
+		json_array_append_new(gaps, json_pack("{s:I, s:I, s:o}", "offset",
+						      (json_int_t)gap->offset, "length",
+						      (json_int_t)gap->length, "files", files));
+	}
+	return gaps;
+}
+
 /* @counts: of an update; NULL: it is a first capture. */
 static json_t *describe_disk(const struct manifest_disk *disk, const struct update_counts *counts)
 {
-	return json_pack("{s:o, s:I, s:I, s:s, s:I, s:s, s:o, s:I}", "path", json_text(disk->path),
-			 "size", (json_int_t)disk->size, "used", (json_int_t)disk->used, "image",
-			 disk->image, "image_size", (json_int_t)disk->image_size, "bus",
-			 manifest_bus_name(disk->bus), "changed",
+	return json_pack("{s:o, s:I, s:I, s:s, s:I, s:s, s:o, s:I, s:o}", "path",
+			 json_text(disk->path), "size", (json_int_t)disk->size, "used",
+			 (json_int_t)disk->used, "image", disk->image, "image_size",
+			 (json_int_t)disk->image_size, "bus", manifest_bus_name(disk->bus),
+			 "changed",
 			 counts ? json_integer((json_int_t)counts->changed) : json_null(), "unused",
-			 (json_int_t)(counts ? counts->unused : 0));
+			 (json_int_t)(counts ? counts->unused : 0), "unreadable",
+			 gaps_to_json(disk));
 }
 
 static const struct update_counts *counts_of(const UpdateResult *result, unsigned int i)
@@ -212,12 +231,17 @@ static bool capture(const struct common_options *common, struct capture_options 
 	int64_t started = g_get_monotonic_time();
 	g_auto(UpdateResult) result = { NULL };
 	g_auto(Display) display = { 0 };
-	g_autoptr(Facts) facts = machine_facts(error);
+	g_autoptr(InterruptGuard) guard = NULL;
+	g_autoptr(Facts) facts = NULL;
 	double seconds;
 
+	interrupt_catch();
+	guard = interrupt_guard_new(
+	    "interrupted while a device gave no answer; if the bundle was begun "
+	    "it is incomplete, go on with --resume");
+	facts = machine_facts(error);
 	if (!facts)
 		return false;
-	interrupt_catch();
 	display_init(&display, common->quiet);
 	options->progress = display_progress;
 	options->warn = display_warn;

@@ -31,6 +31,7 @@ static bool run_verify(int argc, char **argv, GError **error)
 	struct verify_options verify_options;
 	struct verify_result result;
 	g_auto(Display) display = { 0 };
+	g_autoptr(InterruptGuard) guard = NULL;
 	g_auto(GStrv) args = NULL;
 	int64_t started = g_get_monotonic_time();
 	double seconds;
@@ -39,6 +40,7 @@ static bool run_verify(int argc, char **argv, GError **error)
 	if (r <= 0)
 		return r == 0;
 	interrupt_catch();
+	guard = interrupt_guard_new("interrupted while the medium gave no answer");
 	display_init(&display, common.quiet);
 	verify_options = (struct verify_options){
 		.progress = display_progress,

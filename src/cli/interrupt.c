@@ -4,8 +4,15 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define RELAY_STEP_US (50 * 1000)
+
+/* So long work may take to end by itself. */
+#define GUARD_PATIENCE_US (1000 * 1000)
+
+#define STATUS_INTERRUPTED 130
 
 static volatile sig_atomic_t asked;
 
@@ -67,4 +74,43 @@ void interrupt_relay_free(InterruptRelay *relay)
 	g_thread_join(relay->thread);
 	g_object_unref(relay->cancellable);
 	g_free(relay);
+}
+
+struct interrupt_guard {
+	const char *message; /* borrowed */
+	GThread *thread;
+	int end; /* atomic */
+};
+
+static void *guard_thread(void *data)
+{
+	InterruptGuard *guard = data;
+	int left = GUARD_PATIENCE_US / RELAY_STEP_US;
+
+	while (left > 0) { /* ends: with the work, or some steps after a signal */
+		if (g_atomic_int_get(&guard->end))
+			return NULL;
+		g_usleep(RELAY_STEP_US);
+		left -= interrupt_asked();
+	}
+	fprintf(stderr, "%s: %s\n", g_get_prgname(), guard->message);
+	_exit(STATUS_INTERRUPTED); /* not exit(): others are at work on what it would free */
+}
+
+InterruptGuard *interrupt_guard_new(const char *message)
+{
+	InterruptGuard *guard = g_new0(InterruptGuard, 1);
+
+	guard->message = message;
+	guard->thread = g_thread_new("guard", guard_thread, guard);
+	return guard;
+}
+
+void interrupt_guard_free(InterruptGuard *guard)
+{
+	if (!guard)
+		return;
+	g_atomic_int_set(&guard->end, 1);
+	g_thread_join(guard->thread);
+	g_free(guard);
 }

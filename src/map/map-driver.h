@@ -16,6 +16,9 @@ struct map_found {
 	char *warning; /* what the user should know, or NULL; owned by the caller */
 };
 
+/* @path: as it is on the disk: bytes but NUL.  False: that is enough. */
+typedef bool (*map_file_fn)(unsigned int range, const char *path, void *userdata);
+
 struct map_driver {
 	const char *const *contents; /* libblkid's names of what it reads; NULL ends */
 
@@ -30,6 +33,14 @@ struct map_driver {
 	 */
 	bool (*map)(const Volume *volume, const char *content, const struct map_options *options,
 		    struct map_found *ret, GError **error);
+
+	/*
+	 * Tell @found of each file that has a byte of @ranges, of struct extent, by their index; of
+	 * one file and range once.  Ends early when that takes too long.  NULL: the format cannot
+	 * be asked.
+	 */
+	void (*files)(const Volume *volume, const GArray *ranges, map_file_fn found,
+		      void *userdata);
 };
 
 extern const struct map_driver map_exfat;

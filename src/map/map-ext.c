@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "map/ext-bitmap.h"
+#include "map/ext-files.h"
 #include "map/ext-io.h"
 #include "map/ext-journal.h"
 
@@ -297,4 +298,5 @@ static const char *const ext_contents[] = { "ext2", "ext3", "ext4", NULL };
 const struct map_driver map_ext = {
 	.contents = ext_contents,
 	.map = ext_map,
+	.files = ext_files,
 };

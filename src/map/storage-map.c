@@ -147,7 +147,7 @@ static bool was_replayed(const Storage *storage, const struct node *node)
 	return false;
 }
 
-static const struct map_driver *find_driver(const char *content)
+const struct map_driver *storage_map_driver(const char *content)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++)
 		if (g_strv_contains(drivers[i]->contents, content))
@@ -193,7 +193,7 @@ static void look_at(Storage *storage, unsigned int index)
 			carry_whole(node, cause->message);
 		return;
 	}
-	driver = find_driver(info->content);
+	driver = storage_map_driver(info->content);
 	if (!driver) {
 		if (!layer_assembly_add(storage->assembly, node->volume, info->content, &info->how))
 			carry_whole(node, identify_words(info->content));
@@ -387,6 +387,21 @@ static void disk_map_free(void *p)
 	g_free(map);
 }
 
+static void keep_places(Storage *storage)
+{
+	StorageMap *map = storage->map;
+
+	map->places = g_ptr_array_new_with_free_func(g_free);
+	for (unsigned int i = 0; i < storage->nodes->len; i++) {
+		const struct node *node = g_ptr_array_index(storage->nodes, i);
+		struct map_place *place = g_new(struct map_place, 1);
+
+		*place = (struct map_place){ node->volume, node->info };
+		g_ptr_array_add(map->places, place);
+	}
+	map->kept = g_steal_pointer(&storage->volumes);
+}
+
 StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 			     const struct map_options *options)
 {
@@ -414,6 +429,7 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 		g_debug("%s, %" PRIu64 " bytes: %s", node->volume->name, node->info->size,
 			node->info->how);
 	}
+	keep_places(&storage);
 	return g_steal_pointer(&map);
 }
 
@@ -421,6 +437,8 @@ void storage_map_free(StorageMap *map)
 {
 	if (!map)
 		return;
+	g_clear_pointer(&map->places, g_ptr_array_unref);
+	g_clear_pointer(&map->kept, g_ptr_array_unref);
 	g_clear_pointer(&map->volumes, g_ptr_array_unref);
 	g_clear_pointer(&map->warnings, g_ptr_array_unref);
 	g_clear_pointer(&map->dirty, g_ptr_array_unref);

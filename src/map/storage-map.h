@@ -12,6 +12,7 @@
 
 #include "base/blkdev.h"
 #include "map/map-options.h"
+#include "map/map-driver.h"
 #include "map/used-map.h"
 
 /* A partition, a disk without a table, or a volume that a layer makes of others. */
@@ -41,6 +42,12 @@ typedef struct {
 	char *failure;        /* why nothing could be read at all, and the rest is empty; or NULL */
 } DiskMap;
 
+/* A volume, and what is told of it: for who asks more of it. */
+struct map_place {
+	const Volume *volume;          /* borrowed */
+	const struct map_volume *info; /* borrowed */
+};
+
 /* A volume that is carried whole, but would not be if it had been mounted and unmounted. */
 struct map_dirty {
 	char *name;     /* of the volume: each time the same */
@@ -53,12 +60,18 @@ typedef struct {
 	GPtrArray *disks;    /* of DiskMap *, in the order of the disks; never NULL */
 	GPtrArray *volumes;  /* of struct map_volume *: those on a layer; never NULL */
 	GPtrArray *warnings; /* of char *: what is of no single disk; never NULL */
-	GPtrArray *dirty;    /* of struct map_dirty *, whose disks are borrowed; never NULL */
+
+	GPtrArray *places; /* of struct map_place *: all that was looked at */
+	GPtrArray *kept;   /* of Volume *: of what they are made; owned */
+	GPtrArray *dirty;  /* of struct map_dirty *, whose disks are borrowed; never NULL */
 } StorageMap;
 
+/* The driver of what libblkid calls @content; NULL: there is none. */
+const struct map_driver *storage_map_driver(const char *content);
+
 /*
- * Whatever is not understood ends in a map that carries more.  The disks are read, and not needed
- * afterwards.  @options NULL: what is chosen when nobody chooses.
+ * Whatever is not understood ends in a map that carries more.  The disks are borrowed, and are read
+ * again only by who asks a place.  @options NULL: what is chosen when nobody chooses.
  */
 StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 			     const struct map_options *options);

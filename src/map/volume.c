@@ -391,6 +391,78 @@ GArray *volume_list_pieces(const Volume *volume, unsigned int max, GError **erro
 	return g_steal_pointer(&pieces);
 }
 
+/* ---- From the disk upward ---- */
+
+static bool add_found(GArray *found, uint64_t offset, uint64_t length, unsigned int max)
+{
+	const struct extent extent = { offset, length };
+
+	if (found->len >= max)
+		return false;
+	g_array_append_val(found, extent);
+	return true;
+}
+
+/* @from: bytes of the place with number @i of @segment, counted from its start. */
+static bool find_in_segment(const struct segment *segment, unsigned int i,
+			    const struct extent *from, unsigned int max, GArray *found)
+{
+	uint64_t at = from->offset, end = from->offset + from->length;
+
+	if (segment->kind != SEGMENT_STRIPED)
+		return add_found(found, segment->start + at, end - at, max);
+	while (at < end) { /* ends: a stripe is not empty */
+		uint64_t row = at / segment->stripe, in_stripe = at % segment->stripe;
+		uint64_t n = MIN(segment->stripe - in_stripe, end - at);
+
+		if (!add_found(found,
+			       segment->start + (row * segment->n_places + i) * segment->stripe +
+				   in_stripe,
+			       n, max))
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+static bool find_by_place(const struct segment *segment, unsigned int i, const Blkdev *disk,
+			  const struct extent *where, unsigned int max, GArray *found)
+{
+	const struct volume_place *place = &segment->places[i];
+	uint64_t share = segment->length;
+	g_autoptr(GArray) below = g_array_new(false, false, sizeof(struct extent));
+	bool all = volume_find(place->volume, disk, where, max, below);
+
+	if (segment->kind == SEGMENT_STRIPED)
+		share /= segment->n_places;
+	for (unsigned int j = 0; j < below->len; j++) {
+		const struct extent *e = &g_array_index(below, struct extent, j);
+		uint64_t from = MAX(e->offset, place->offset);
+		uint64_t to = MIN(e->offset + e->length, place->offset + share);
+		const struct extent inside = { from - place->offset, to - from };
+
+		if (from < to && !find_in_segment(segment, i, &inside, max, found))
+			return false;
+	}
+	return all;
+}
+
+bool volume_find(const Volume *volume, const Blkdev *disk, const struct extent *where,
+		 unsigned int max, GArray *ret)
+{
+	bool all = true;
+
+	if (volume->disk)
+		return volume->disk != disk || add_found(ret, where->offset, where->length, max);
+	for (unsigned int i = 0; all && i < volume->segments->len; i++) {
+		const struct segment *segment = &g_array_index(volume->segments, struct segment, i);
+
+		for (unsigned int j = 0; all && j < segment->n_places; j++)
+			all = find_by_place(segment, j, disk, where, max, ret);
+	}
+	return all;
+}
+
 bool volume_is_run(const Volume *volume, const Blkdev **ret_disk, uint64_t *ret_offset)
 {
 	const struct segment *segment;

@@ -80,6 +80,14 @@ void volume_use(const Volume *volume, uint64_t offset, uint64_t length);
 /* How many bytes of it are in use; of a mirror, those of the copy that is read. */
 uint64_t volume_count_used(const Volume *volume, uint64_t offset, uint64_t length);
 
+/*
+ * Append where on @volume bytes of [@where) of @disk lie, of struct extent, in no order; of a
+ * mirror, those of any of its copies count.  False: there would be more than @max, and some are
+ * left out.
+ */
+bool volume_find(const Volume *volume, const Blkdev *disk, const struct extent *where,
+		 unsigned int max, GArray *ret);
+
 /* Bytes of a disk, which is borrowed. */
 struct volume_piece {
 	const Blkdev *disk;

@@ -49,7 +49,8 @@ nap ()
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# scribble N: write noise, text and zeros to N places of the disk, which has no table.
+# scribble N: write noise, text and zeros to N places of the disk, which has no table, and copy some
+# clusters, which may share their bytes in the image.
 scribble ()
 {
     local kib
@@ -61,6 +62,9 @@ scribble ()
         2) head -c ${kib}k /dev/zero ;;
         esac | dd of=disk bs=1k seek="$(below $((disk_kib - 3072)))" conv=notrunc status=none
     done
+    dd if=disk of=disk bs=64k skip="$(below 64)" seek=$((disk_kib / 64 - 1 - $(below 32))) \
+        count=$((1 + $(below 20))) conv=notrunc status=none
+    truncate -s ${disk_kib}k disk
 }
 
 # mutate N: the next state of the disk; the last one is ./old.
@@ -237,10 +241,13 @@ count_calls ()
     wait $pid || fail "an update: $(cat out)"
 }
 
+# An update takes some calls more or less, by what has changed: the last rounds come too late, and
+# then what it has reported as done must be on the medium.
 die_at_call ()
 {
     faulty FAULT_AT="$call"
-    ! wait $pid 2> /dev/null || fail "the update of round $round was over before"
+    over=
+    ! wait $pid 2> /dev/null || over=yes
     cut_power
     finish medium
 }
@@ -251,16 +258,24 @@ calls=$(wc -l < calls)
 committed=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
 echo "an update has $calls calls that change a file, the $committed. one commits"
 [ $((calls - committed)) -ge 8 ] || fail "where is the commit in: $(cat calls)"
-for ((call = 1; call <= calls; call++)); do
+late=0
+for ((call = 1; call <= calls + 6; call++)); do
+    # Around the commit and after it, each.
+    [ "$rounds" -eq 200 ] || [ $((call % 3)) -eq 0 ] || [ $call -ge $((committed - 3)) ] || continue
     round="call $call"
     mutate 3
     on_medium die_at_call
-    cp medium.img whole.img
+    cp --sparse=always medium.img whole.img
     mv cut.img medium.img
+    if [ -n "$over" ]; then
+        on_medium check_new medium
+        late=$((late + 1))
+    fi
     on_medium finish medium
-    # The state that the commit is at is known.
     mv whole.img medium.img
 done
+[ $late -ge 1 ] || fail "no power cut came just after an update"
+[ $late -le 12 ] || fail "$late of $((calls + 6)) power cuts came too late"
 
 # Each call fails once: the medium is broken, or full.
 fail_at_call ()
