@@ -25,8 +25,8 @@ leave ()
     trap - ERR
     set +e
     touch stop
+    fsfreeze -u mnt 2> /dev/null # first: the file cannot be let go of before
     exec 8>&-
-    fsfreeze -u mnt 2> /dev/null
     wait
     let_go
 }
