@@ -172,8 +172,7 @@ static GPtrArray *list_wanted(const StorageMap *map, GPtrArray *warnings)
 	g_autoptr(GPtrArray) wanted = g_ptr_array_new();
 	g_autoptr(GError) cause = NULL;
 
-	if (mapped_device_available(&cause))
-		mapped_device_sweep(); /* what is left may keep the disks busy */
+	(void)mapped_device_available(&cause);
 	for (unsigned int i = 0; i < map->dirty->len; i++) {
 		struct map_dirty *dirty = g_ptr_array_index(map->dirty, i);
 
@@ -213,14 +212,23 @@ static bool show(Views *views, const GPtrArray *disks, const struct map_options 
 	return true;
 }
 
+/* What a killed capture has left keeps the disks busy, and read-only. */
+static void sweep(void)
+{
+	if (mapped_device_available(NULL))
+		mapped_device_sweep();
+}
+
 Views *views_new(const GPtrArray *disks, const struct map_options *options, const char *target,
 		 StorageMap **map)
 {
 	g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) wanted = list_wanted(*map, warnings);
-	g_autoptr(Views) views = replay_all(disks, wanted, target, warnings);
+	g_autoptr(Views) views = NULL;
 	g_autoptr(GError) cause = NULL;
 
+	sweep();
+	views = replay_all(disks, wanted, target, warnings);
 	if (views && !show(views, disks, options, map, &cause)) {
 		while (wanted->len > 0)
 			give_up(wanted, 0, warnings, cause);
@@ -308,6 +316,7 @@ int views_load(const Bundle *bundle, const GPtrArray *disks, const struct map_op
 {
 	g_autoptr(Views) views = views_empty();
 
+	sweep();
 	for (unsigned int i = 0; i < disks->len; i++)
 		if (load_view(views, bundle, disks, i, target, error) < 0) {
 			g_prefix_error(error,

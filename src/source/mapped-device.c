@@ -209,6 +209,23 @@ static bool is_left(const char *name)
 	return (name[n] == '\0' || strcmp(name + n, PROTECTS) == 0) && start_of(pid) != start;
 }
 
+/* The node of a block device, whether or not there is a udev: devtmpfs has it by this name. */
+static char *node_of(dev_t id)
+{
+	static const char key[] = "DEVNAME=";
+	g_autofree char *number = mapped_device_number(id), *text = NULL;
+	g_autofree char *path = g_strdup_printf("/sys/dev/block/%s/uevent", number);
+	g_auto(GStrv) lines = NULL;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return NULL;
+	lines = g_strsplit(text, "\n", -1);
+	for (size_t i = 0; lines[i]; i++)
+		if (g_str_has_prefix(lines[i], key))
+			return g_strdup_printf("/dev/%s", lines[i] + strlen(key));
+	return NULL;
+}
+
 /* The disk below @name may be written to again; what it writes to itself lies on a loop device. */
 static void unprotect(const char *name)
 {
@@ -218,11 +235,10 @@ static void unprotect(const char *name)
 	if (task && dm_task_run(task))
 		deps = dm_task_get_deps(task);
 	for (uint32_t i = 0; deps && i < deps->count; i++) {
-		g_autofree char *number = mapped_device_number(deps->device[i]);
-		g_autofree char *path = g_strdup_printf("/dev/block/%s", number);
+		g_autofree char *path = node_of(deps->device[i]);
 		g_autoptr(Blkdev) disk = NULL;
 
-		if (major(deps->device[i]) != LOOP_MAJOR)
+		if (path && major(deps->device[i]) != LOOP_MAJOR)
 			disk = blkdev_open(path, NULL);
 		if (disk)
 			(void)blkdev_set_read_only(disk, false, NULL); /* the next sweep may */

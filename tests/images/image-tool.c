@@ -93,6 +93,31 @@ static bool run_write(const char *raw, const char *image, bool compress, GError 
 	return true;
 }
 
+/* @n clusters of 64 KiB of 'Z', all equal. */
+static bool run_repeat(uint64_t n, const char *image, GError **error)
+{
+	autofd int out = open_file(image, O_RDWR | O_CREAT | O_TRUNC, error);
+	g_autoptr(Compressor) compressor = compressor_new(1);
+	const struct fingerprint fingerprint = { { 1 } };
+	g_autoptr(ImageWriter) writer = NULL;
+	g_autoptr(GArray) leaves = NULL;
+	uint8_t data[IMAGE_CLUSTER_SIZE], frame[IMAGE_CLUSTER_SIZE];
+	uint64_t file_size;
+	size_t len;
+
+	if (out < 0)
+		return false;
+	memset(data, 'Z', sizeof(data));
+	len = compressor_run(compressor, data, frame);
+	writer = image_writer_new(out, image, n * sizeof(data), true, error);
+	if (!writer || !image_writer_dedupe(writer, 8, error))
+		return false;
+	for (uint64_t i = 0; i < n; i++)
+		if (!image_writer_put_frame(writer, i, frame, len, &fingerprint, error))
+			return false;
+	return image_writer_finish(writer, &file_size, &leaves, error);
+}
+
 static bool run_read(const char *image, const char *raw, GError **error)
 {
 	autofd int in = open_file(image, O_RDONLY, error);
@@ -131,12 +156,15 @@ int main(int argc, char **argv)
 
 	if (argc == 5 && strcmp(argv[1], "write") == 0) {
 		done = run_write(argv[2], argv[3], strcmp(argv[4], "zstd") == 0, &error);
+	} else if (argc == 4 && strcmp(argv[1], "repeat") == 0) {
+		done = run_repeat(g_ascii_strtoull(argv[2], NULL, 10), argv[3], &error);
 	} else if (argc == 4 && strcmp(argv[1], "read") == 0) {
 		done = run_read(argv[2], argv[3], &error);
 	} else if (argc == 3 && strcmp(argv[1], "check") == 0) {
 		done = run_check(argv[2], &error);
 	} else {
-		fprintf(stderr, "image-tool write RAW IMG zstd|none|read IMG RAW|check IMG\n");
+		fprintf(stderr,
+			"image-tool write RAW IMG zstd|none|repeat N IMG|read IMG RAW|check IMG\n");
 		return 2;
 	}
 	if (!done)

@@ -49,7 +49,8 @@ nap ()
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
-# scribble N: write noise, text and zeros to N places of the disk, which has no table.
+# scribble N: write noise, text and zeros to N places of the disk, which has no table, and copy some
+# clusters, which may share their bytes in the image.
 scribble ()
 {
     local kib
@@ -61,6 +62,9 @@ scribble ()
         2) head -c ${kib}k /dev/zero ;;
         esac | dd of=disk bs=1k seek="$(below $((disk_kib - 3072)))" conv=notrunc status=none
     done
+    dd if=disk of=disk bs=64k skip="$(below 64)" seek=$((disk_kib / 64 - 1 - $(below 32))) \
+        count=$((1 + $(below 20))) conv=notrunc status=none
+    truncate -s ${disk_kib}k disk
 }
 
 # mutate N: the next state of the disk; the last one is ./old.
@@ -256,6 +260,8 @@ echo "an update has $calls calls that change a file, the $committed. one commits
 [ $((calls - committed)) -ge 8 ] || fail "where is the commit in: $(cat calls)"
 late=0
 for ((call = 1; call <= calls + 6; call++)); do
+    # Around the commit and after it, each.
+    [ "$rounds" -eq 200 ] || [ $((call % 3)) -eq 0 ] || [ $call -ge $((committed - 3)) ] || continue
     round="call $call"
     mutate 3
     on_medium die_at_call

@@ -40,7 +40,7 @@ LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_LOG=$PWD/calls WHERRY_ROOT=$SOURCE_ROOT/te
     "$PROGRAM" capture --quiet --update medium/wherry/web web-0.raw > /dev/null
 commit=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
 dd if=/dev/urandom of=web-0.raw bs=1M seek=6 count=2 conv=notrunc status=none
-cut_off medium/wherry/web web-0.raw $((commit + 5))
+cut_off medium/wherry/web web-0.raw $((commit + 3))
 cut_off medium/wherry/begun web-0.raw $((commit - 3))
 mount --bind medium medium
 mounts+=("$PWD/medium")

@@ -210,10 +210,10 @@ truncate -s 201M larger
 refused 'its size is 210763776 bytes, and was 209715200' "${up[@]}" larger
 refused 'holds 1 disks, but 2 are named' "${up[@]}" disk larger
 refused "'disk.raw'" "$PROGRAM" capture --quiet --update bundle disk.raw
-flock bundle/ sleep 3 &
-sleep 0.5
+exec 9< bundle/
+flock 9
 refused 'another wherry works on' "${up[@]}"
-wait
+exec 9<&-
 cp -r to/wherry/up altered
 printf x | dd of=altered/disk-0.sums bs=1 seek=100 conv=notrunc status=none
 fails_with 'is not what was recorded' "$PROGRAM" capture --quiet --update altered

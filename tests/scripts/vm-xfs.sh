@@ -5,7 +5,8 @@
 # device-mapper: in a VM with Debian's kernel, which replays the log in a snapshot
 # (tests/vm/cases-xfs).  The bundles are restored here: all 40 files are there, the kernel and
 # xfs_repair are content, little more was carried than is in use, and the disks are what they were.
-# The VM also kills captures, goes on with them, and fills a snapshot.
+# The VM also kills captures, goes on with them, fills a snapshot, and knows version 4, of which
+# another VM checks what came back.
 
 # shellcheck source=tests/scripts/xfs-cuts.sh
 . "$(dirname "$0")/xfs-cuts.sh"
@@ -58,16 +59,19 @@ while IFS='|' read -r name layout args; do
     names+=("$name")
 done <<< "$cases"
 rm -f disk disk2
+truncate -s 320M vfour.img vfourcut.img
+mkfs.xfs -q -m crc=0 vfour.img 2> /dev/null
+truncate -s 64M small.img
 truncate -s 6G medium.img
-mke2fs -q -F -t ext4 medium.img
+for name in small medium; do mke2fs -q -F -t ext4 $name.img; done
 cat > machine <<END
-DISKS='${names[*]}'
+DISKS='${names[*]} vfour vfourcut small'
 END
 
 # --- the system
 
 programs=()
-for tool in dmsetup jq losetup "$PROGRAM" blockdev; do
+for tool in dd dmsetup jq losetup "$PROGRAM" blockdev; do
     programs+=(--program "$(command -v "$tool")")
 done
 modules=()
@@ -84,36 +88,42 @@ if [ -z "$(find_archive)" ]; then
 fi
 "$tests/vm/make-initramfs" --archive "$(find_archive)" --init "$tests/vm/guest-init" \
     --file machine=/machine --file "$tests/vm/cases-xfs=/cases/xfs" \
-    "${programs[@]}" "${modules[@]}" system
+    --file "$tests/vm/cases-xfscheck=/cases/xfscheck" "${programs[@]}" "${modules[@]}" system
 
 accel=tcg,thread=multi
 if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
     accel=kvm
 fi
-drives=()
-for name in "${names[@]}" medium; do
-    drives+=(-drive "if=virtio,file=$name.img,format=raw,cache=unsafe,discard=unmap")
-done
+
+# machine CASES SECONDS DISK...: what the cases said is printed; all of them must be content.
+machine ()
+{
+    local cases=$1 deadline=$((SECONDS + $2)) name drives=() words
+    shift 2
+    for name; do
+        drives+=(-drive "if=virtio,file=$name.img,format=raw,cache=unsafe,discard=unmap")
+    done
+    qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -accel "$accel" \
+        -machine q35 -smp 2 -m 1024 -serial "file:$cases.console" -device virtio-rng-pci \
+        -kernel system/vmlinuz -initrd system/initrd \
+        -append "console=ttyS0 loglevel=4 panic=-1 cases=$cases" "${drives[@]}" &
+    qemu=$!
+    until grep -q '^CASES END' "$cases.console" 2> /dev/null; do
+        [ $SECONDS -lt $deadline ] || { tail -n 20 "$cases.console" >&2; fail "$cases hangs"; }
+        kill -0 $qemu 2> /dev/null || { tail -n 20 "$cases.console" >&2; fail "$cases ended early"; }
+        sleep 0.2
+    done
+    wait $qemu || true
+    qemu=
+    tr -d '\r' < "$cases.console" | sed -n '/^\(CASE\|guest-init\|    \)/p' > answers
+    cat answers
+    while read -r words; do
+        grep -q "^CASE $words OK" answers || fail "$words"
+    done < <(sed -n 's/^run_case \([^ ]*\) .*/\1/p' "$tests/vm/cases-$cases")
+}
 
 sha256sum "${names[@]/%/.img}" > before
-deadline=$((SECONDS + 600))
-qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -accel "$accel" \
-    -machine q35 -smp 2 -m 1024 -serial file:console -device virtio-rng-pci \
-    -kernel system/vmlinuz -initrd system/initrd \
-    -append "console=ttyS0 loglevel=4 panic=-1 cases=xfs" "${drives[@]}" &
-qemu=$!
-until grep -q '^CASES END' console 2> /dev/null; do
-    [ $SECONDS -lt $deadline ] || { tail -n 20 console >&2; fail "the VM hangs"; }
-    kill -0 $qemu 2> /dev/null || { tail -n 20 console >&2; fail "the VM ended early"; }
-    sleep 0.2
-done
-wait $qemu || true
-qemu=
-tr -d '\r' < console | sed -n '/^\(CASE\|guest-init\|    \)/p' > answers
-cat answers
-while read -r words; do
-    grep -q "^CASE $words OK" answers || fail "$words"
-done < <(sed -n 's/^run_case \([^ ]*\) .*/\1/p' "$tests/vm/cases-xfs")
+machine xfs 1500 "${names[@]}" vfour vfourcut small medium
 sha256sum --quiet -c before || fail "a source disk was changed"
 
 # --- what came back
@@ -131,3 +141,22 @@ for name in "${names[@]}"; do
     check_mount raw "$name" -t xfs
     rm raw source
 done
+
+# The one that was killed and went on is as good; the one without a snapshot is all that there was.
+echo killed
+qemu-img convert -O raw carried/wherry/killed/disk-0.qcow2 raw
+offset=${offset_of[bare]}
+cp sums-bare sums
+check_mount raw killed -t xfs
+mount_volume small.img 0 0 little -t ext4
+qemu-img convert -O raw little/wherry/full/disk-0.qcow2 raw
+cmp bare.img raw || fail "full: not whole"
+unmount little
+
+# Version 4.
+for name in vfour vfourcut; do
+    qemu-img convert -O raw "carried/wherry/$name/disk-0.qcow2" "$name.raw.img"
+    xfs_repair -n "$name.raw.img" > repair.log 2>&1 || fail "$name: $(cat repair.log)"
+done
+unmount carried
+machine xfscheck 120 vfour.raw vfourcut.raw medium

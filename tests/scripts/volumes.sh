@@ -103,7 +103,7 @@ kernel_complaints ()
 {
     dmesg | awk -v mark="$log_mark" -v dev="${1##*/}" '
         index($0, mark) { seen = 1 }
-        seen && match($0, "[( ]" dev "[-): ]") &&
+        seen && match($0, "[( ]" dev "[-): ]") && !/deprecated/ &&
             /(EXT4-fs|BTRFS) (error|warning|critical)|[Ee]rror|[Cc]orrupt|JBD2: .*(ail|nvalid|ad )/'
 }
 

@@ -258,6 +258,11 @@ static void test_parse(void **state)
 	good->data[4] = 0;
 	assert_null(update_record_parse(good->data, good->len, &error));
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "machine.json");
+	good->data[4] = 2;
+	g_byte_array_prepend(good, heads, sizeof(heads));
+	memmove(good->data, good->data + sizeof(heads), 8);
+	assert_null(update_record_parse(good->data, good->len, &error));
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "for another number of disks");
 	good->data[4] = 1;
 	good->data[0] = 3;
 	assert_null(update_record_parse(good->data, good->len, &error));

@@ -7,6 +7,7 @@
 #include "disk.h"
 
 #include "../fuzz/fuzz-xfs.h"
+#include "map/storage-map.h"
 #include "map/xfs-log.h"
 
 #include <inttypes.h>
@@ -239,6 +240,42 @@ static void test_levels(void **state)
 	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
 }
 
+/* What only a mount brings in order is listed with where it lies, and told of once that was done.
+ */
+static void test_dirty(void **state)
+{
+	static const struct change not_unmounted = { 40968 * 512 + 9, "\0", 1, NULL };
+
+	for (unsigned int clean = 0; clean < 2; clean++) {
+		g_autoptr(Blkdev) disk =
+		    open_seed("valid-v4-512", clean ? NULL : &not_unmounted, false);
+		g_autoptr(GPtrArray) names = g_ptr_array_new();
+		const struct map_options options = { .replayed = clean ? names : NULL };
+		g_autoptr(StorageMap) map = NULL;
+		const struct map_volume *volume;
+
+		g_ptr_array_add(names, disk->name);
+		map = storage_map_read((const Blkdev *const *)&disk, 1, &options);
+		volume =
+		    g_ptr_array_index(((DiskMap *)g_ptr_array_index(map->disks, 0))->volumes, 0);
+		assert_int_equal(map->dirty->len, clean ? 0 : 1);
+		if (clean) {
+			assert_string_equal(volume->how, "XFS, log replayed in a snapshot");
+		} else {
+			const struct map_dirty *dirty = g_ptr_array_index(map->dirty, 0);
+			const struct volume_piece *piece =
+			    &g_array_index(dirty->pieces, struct volume_piece, 0);
+
+			assert_non_null(strstr(volume->how, "carried whole: XFS with a dirty log"));
+			assert_string_equal(dirty->name, disk->name);
+			assert_string_equal(dirty->content, "xfs");
+			assert_int_equal(dirty->pieces->len, 1);
+			assert_ptr_equal(piece->disk, disk);
+			assert_int_equal(piece->length, FUZZ_VOLUME_SIZE);
+		}
+	}
+}
+
 /* --- the log --- */
 
 #define LOG_BLOCKS 40000u /* basic blocks; more than are looked at one by one */
@@ -426,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_header),    cmocka_unit_test(test_records),
 		cmocka_unit_test(test_levels),    cmocka_unit_test(test_log_records),
 		cmocka_unit_test(test_log_order), cmocka_unit_test(test_log_empty),
+		cmocka_unit_test(test_dirty),
 	};
 
 	return cmocka_run_group_tests_name("map-xfs", tests, NULL, NULL);

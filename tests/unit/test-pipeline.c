@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What comes out of the pipeline is what the map names of the disk, in order, and nothing else. */
+/*
+ * What comes out of the pipeline is what the map names of the disk, in order, and nothing else. The
+ * linker puts our compressor_run() and io_uring_queue_init() in place of the real ones: see `wrap`
+ * in meson.build.
+ */
 #include "disk.h"
 
 #include "base/zero.h"
 #include "capture/pipeline.h"
+#include "image/compress.h"
 
+#include <errno.h>
+#include <liburing.h>
 #include <zstd.h>
 
 #define DISK_SIZE ((UINT64_C(40) << 20) + 512)
+
+static bool refused;         /* the kernel has no io_uring for us */
+static unsigned int n_tried; /* clusters, by one worker */
+
+size_t __real_compressor_run(Compressor *compressor, const void *in, void *out);
+size_t __wrap_compressor_run(Compressor *compressor, const void *in, void *out);
+int __real_io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags);
+int __wrap_io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags);
+
+size_t __wrap_compressor_run(Compressor *compressor, const void *in, void *out)
+{
+	n_tried++;
+	return __real_compressor_run(compressor, in, out);
+}
+
+int __wrap_io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags)
+{
+	return refused ? -EPERM : __real_io_uring_queue_init(entries, ring, flags);
+}
 
 static const struct {
 	const char *name;
@@ -179,28 +205,83 @@ static void test_failure(void **state)
 
 static void test_way(void **state)
 {
+	static const struct {
+		bool refused;
+		enum disk_reader_way way;
+		const char *want;
+	} cases[] = {
+		{ false, DISK_READER_BEST, "io_uring" },
+		{ true, DISK_READER_BEST, "threads" },
+		{ false, DISK_READER_THREADS, "threads" },
+	};
 	g_autoptr(Blkdev) disk = disk_new(DISK_SIZE, 0);
 
-	for (size_t i = 0; i < 2; i++) {
-		const struct disk_reader_options options = { 4, DISK_READER_ALIGN, ways[i].way };
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct disk_reader_options options = { 4, DISK_READER_ALIGN, cases[i].way };
 		g_autoptr(DiskSource) source = disk_source_new(disk, DISK_STALL_MS);
 		g_autoptr(GError) error = NULL;
-		g_autoptr(DiskReader) reader = disk_reader_new(source, &options, &error);
+		g_autoptr(DiskReader) reader = NULL;
 
+		refused = cases[i].refused;
+		reader = disk_reader_new(source, &options, &error);
+		refused = false;
 		assert_ok(reader, error);
-		print_message("%s\n", disk_reader_way_name(reader));
-		if (ways[i].way == DISK_READER_THREADS)
-			assert_string_equal(disk_reader_way_name(reader), "threads");
+		assert_string_equal(disk_reader_way_name(reader), cases[i].want);
 	}
+}
+
+#define NOISE (UINT64_C(16) << 20)
+#define TEXT  (UINT64_C(4) << 20)
+
+/* 16 MiB of noise, 4 MiB that compress, and as much noise again. */
+static Blkdev *make_noise(void)
+{
+	Blkdev *disk = disk_new(2 * NOISE + TEXT, 0);
+	g_autofree uint8_t *bytes = g_malloc(disk->size);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(9);
+
+	for (uint64_t at = 0; at < disk->size; at += 4) {
+		bool noise = at < NOISE || at >= NOISE + TEXT;
+		uint32_t word = noise ? g_rand_int(rand) : (uint32_t)(at / 4096 + 1);
+
+		memcpy(bytes + at, &word, 4);
+	}
+	disk_write(disk, 0, bytes, disk->size);
+	return disk;
+}
+
+/* In noise few clusters are tried, but enough to find what compresses behind it. */
+static void test_noise(void **state)
+{
+	g_autoptr(Blkdev) disk = make_noise();
+	g_autoptr(UsedMap) used = used_map_new(disk->size, 10);
+	struct pipeline_options options = make_options(disk, used, DISK_READER_BEST);
+	const unsigned int n_noise = NOISE / IMAGE_CLUSTER_SIZE, n_text = TEXT / IMAGE_CLUSTER_SIZE;
+	const struct pipeline_chunk *chunk;
+	unsigned int compressed = 0;
+	g_autoptr(Pipeline) pipeline = NULL;
+	g_autoptr(GError) error = NULL;
+	int r;
+
+	used_map_add(used, 0, disk->size);
+	options.n_workers = 1; /* who would else share the counts */
+	n_tried = 0;
+	pipeline = pipeline_new(&options, &error);
+	assert_ok(pipeline, error);
+	while ((r = pipeline_next(pipeline, 60000, &chunk, &error)) > 0)
+		for (unsigned int i = 0; i < CLUSTERS_PER_CHUNK; i++)
+			compressed += chunk->clusters[i].compressed;
+	assert_ok(r == 0, error);
+	assert_in_range(compressed, n_text - 8, n_text);
+	assert_in_range(n_tried, compressed + 2 * 32, compressed + 2 * (32 + n_noise / 8));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_ways),
-		cmocka_unit_test(test_left_early),
-		cmocka_unit_test(test_failure),
-		cmocka_unit_test(test_way),
+		cmocka_unit_test(test_all_ways), cmocka_unit_test(test_left_early),
+		cmocka_unit_test(test_failure),  cmocka_unit_test(test_way),
+		cmocka_unit_test(test_noise),
 	};
 
 	return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);

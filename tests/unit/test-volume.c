@@ -170,13 +170,64 @@ static void test_hidden(void **state)
 	teardown(&two);
 }
 
+static void check_piece(const GArray *pieces, unsigned int i, const Blkdev *disk, uint64_t offset,
+			uint64_t length)
+{
+	const struct volume_piece *piece = &g_array_index(pieces, struct volume_piece, i);
+
+	assert_ptr_equal(piece->disk, disk);
+	assert_int_equal(piece->offset, offset);
+	assert_int_equal(piece->length, length);
+}
+
+/* In the order of the volume; neighbours are one.  One copy of a mirror is enough, two are not. */
+static void test_pieces(void **state)
+{
+	struct volume_place places[2];
+	g_autoptr(Volume) volume = volume_new("in pieces"), above = NULL,
+			  mirror = volume_new("both");
+	g_autoptr(GArray) pieces = NULL;
+	g_autoptr(GError) error = NULL;
+	struct two_disks two;
+
+	setup(&two);
+	places[0] = (struct volume_place){ two.disk[0], 1000 };
+	places[1] = (struct volume_place){ two.disk[1], 2000 };
+	assert_ok(volume_add_linear(volume, 300, places[0], &error), error);
+	assert_ok(volume_add_linear(volume, 200, (struct volume_place){ two.disk[0], 1300 },
+				    &error),
+		  error);
+	assert_ok(volume_add_striped(volume, 400, 100, places, 2, &error), error);
+	assert_ok(volume_add_mirrored(volume, 100, places + 1, 1, 0, &error), error);
+	above = volume_new_part("a part of it", volume, 100, 900, &error);
+	assert_ok(above, error);
+	pieces = volume_list_pieces(above, 100, &error);
+	assert_ok(pieces, error);
+	assert_int_equal(pieces->len, 6);
+	check_piece(pieces, 0, two.dev[0], 1100, 400);
+	check_piece(pieces, 1, two.dev[0], 1000, 100);
+	check_piece(pieces, 2, two.dev[1], 2000, 100);
+	check_piece(pieces, 3, two.dev[0], 1100, 100);
+	check_piece(pieces, 4, two.dev[1], 2100, 100);
+	check_piece(pieces, 5, two.dev[1], 2000, 100);
+
+	assert_null(volume_list_pieces(above, 3, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "lies in too many pieces");
+	assert_ok(volume_add_mirrored(mirror, 100, places, 2, 1, &error), error);
+	assert_null(volume_list_pieces(mirror, 100, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "both has more than one copy");
+	assert_ok(volume_add_hidden(volume, 100, &error), error);
+	assert_null(volume_list_pieces(volume, 100, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "lies where nobody knows");
+	teardown(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_linear),
-		cmocka_unit_test(test_striped),
-		cmocka_unit_test(test_mirrored),
-		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_linear),   cmocka_unit_test(test_striped),
+		cmocka_unit_test(test_mirrored), cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_pieces),
 	};
 
 	return cmocka_run_group_tests_name("volume", tests, NULL, NULL);
