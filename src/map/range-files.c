@@ -33,8 +33,9 @@ static char *clean_path(const char *path)
 {
 	bool clean = g_utf8_validate(path, -1, NULL);
 
-	for (const char *at = path; clean && *at; at = g_utf8_next_char(at))
-		clean = g_unichar_isprint(g_utf8_get_char(at));
+	for (size_t i = 0; clean && path[i];
+	     i += g_unichar_to_utf8(g_utf8_get_char(path + i), NULL))
+		clean = g_unichar_isprint(g_utf8_get_char(path + i));
 	return clean ? g_strdup(path) : g_strescape(path, NULL);
 }
 

@@ -35,7 +35,8 @@ unserve ()
 }
 trap 'unserve; rm -rf "$workdir"' EXIT
 
-# serve FILE FILTER ARG: FILE, through a filter of nbdkit, as the block device $loop; a block device waits as a disk does.
+# serve FILE FILTER ARG: FILE, through a filter of nbdkit, as the block device $loop; a block device
+# waits as a disk does.
 serve ()
 {
     : > served
@@ -130,8 +131,9 @@ done
 wait $pid || fail "$(cat out)"
 check medium
 
-# While it is read back.
-umount medium
+# While it is read back; served anew, since the page cache knows all that was written.
+unserve
+serve backing rate rate=80M
 mount "$loop" medium
 start "$PROGRAM" verify --quiet medium/wherry/cancel
 sleep 1
