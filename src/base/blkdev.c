@@ -104,6 +104,12 @@ bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GErr
 	return true;
 }
 
+void blkdev_forget(const Blkdev *dev)
+{
+	if (dev->id != 0)
+		(void)posix_fadvise(dev->fd, 0, 0, POSIX_FADV_DONTNEED); /* the most one can do */
+}
+
 bool blkdev_is_hole(const Blkdev *dev, uint64_t offset, uint64_t len)
 {
 	off_t data;

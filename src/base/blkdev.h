@@ -29,6 +29,12 @@ Blkdev *blkdev_open(const char *path, GError **error);
 bool blkdev_read(const Blkdev *dev, uint64_t offset, void *buf, size_t len, GError **error);
 
 /*
+ * What the kernel remembers of the block device is read anew: it knows nothing of what was written
+ * through the caches of its partitions while somebody held it open.
+ */
+void blkdev_forget(const Blkdev *dev);
+
+/*
  * Whether all of [@offset, @offset + @len) is known to be zero without a read: it is in a hole of a
  * sparse file.  False says nothing.
  */

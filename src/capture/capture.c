@@ -143,6 +143,16 @@ static bool make_views(const struct capture_options *options, const GPtrArray *d
 	       views_load(bundle, disks, &options->map, options->target, map, ret, error) >= 0;
 }
 
+/* Asked again once nobody else works on it. */
+static bool check_unfinished(const Bundle *bundle, GError **error)
+{
+	if (!bundle_is_complete(bundle))
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+		    "'%s' was completed by another capture meanwhile", bundle->path);
+	return false;
+}
+
 /* @ret_level: what the clusters are compressed with. */
 static Bundle *open_bundle(const struct capture_options *options, const GPtrArray *disks,
 			   const Views *views, Manifest *manifest, int *ret_level, GError **error)
@@ -152,6 +162,7 @@ static Bundle *open_bundle(const struct capture_options *options, const GPtrArra
 	if (options->resume) {
 		bundle = bundle_open_unfinished(options->target, options->name, error);
 		if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
+		    !check_unfinished(bundle, error) ||
 		    !identity_take_over(bundle, disks, manifest, ret_level, error))
 			return NULL;
 		return g_steal_pointer(&bundle);
@@ -165,6 +176,29 @@ static Bundle *open_bundle(const struct capture_options *options, const GPtrArra
 	return g_steal_pointer(&bundle);
 }
 
+/* Another machine may have the same name: nothing was read of this one then. */
+static bool check_same(const struct capture_options *options, const Bundle *bundle,
+		       const Manifest *manifest, GError **error)
+{
+	g_autoptr(GPtrArray) disks = plan_open(options->disks, error);
+	bool same = disks && disks->len == manifest->disks->len;
+
+	if (!disks)
+		return false;
+	for (unsigned int i = 0; same && i < disks->len; i++) {
+		const struct plan_disk *now = g_ptr_array_index(disks, i);
+		const struct manifest_disk *then = g_ptr_array_index(manifest->disks, i);
+
+		same = now->dev->size == then->size;
+	}
+	if (!same)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+			    "'%s' is complete since %s and holds other disks than these: take "
+			    "another --name",
+			    bundle->path, manifest->created);
+	return same;
+}
+
 /*
  * The last step of an interrupted capture may be all that was missing, or not even that.  1: it is
  * complete now, and @ret_bundle and @ret are set; 0: it is not; -1: failed.
@@ -173,6 +207,8 @@ static int find_complete(const struct capture_options *options, char **ret_bundl
 			 GError **error)
 {
 	g_autoptr(Bundle) bundle = NULL;
+	g_autoptr(Manifest) manifest = NULL;
+	g_autofree char *warning = NULL;
 
 	if (!options->resume)
 		return 0;
@@ -181,11 +217,16 @@ static int find_complete(const struct capture_options *options, char **ret_bundl
 		return 0;
 	if (!bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) || !bundle_settle(bundle, error))
 		return -1;
-	*ret = bundle_read_manifest(bundle, NULL);
-	if (!*ret)
-		return 0;
-	remove_journals(bundle, *ret);
+	manifest = bundle_read_manifest(bundle, error);
+	if (!manifest || !check_same(options, bundle, manifest, error))
+		return -1;
+	warning = g_strdup_printf("'%s' was complete already, since %s: nothing was read; capture "
+				  "--update brings it up to date",
+				  bundle->path, manifest->created);
+	options->warn(warning, options->userdata);
+	remove_journals(bundle, manifest);
 	*ret_bundle = g_strdup(bundle->path);
+	*ret = g_steal_pointer(&manifest);
 	return 1;
 }
 

@@ -118,6 +118,35 @@ static bool check_samples(Copy *copy, const CopyJournal *journal, GError **error
 	return true;
 }
 
+/* The same of a disk that was finished. */
+static bool check_finished(const Copy *copy, const CopyJournal *journal, GError **error)
+{
+	const struct copy_job *job = copy->job;
+	autofd int fd = bundle_open_file(job->bundle, job->sums, error);
+	g_autoptr(SumsReader) sums = fd < 0 ? NULL : sums_reader_new(fd, job->sums, error);
+	uint64_t chunks = job->disk->clusters / (SUMS_CHUNK_SIZE / IMAGE_CLUSTER_SIZE);
+	uint64_t index, step = MAX(chunks / SAMPLES, 1);
+	struct digest want;
+	int more = -1;
+
+	if (!sums)
+		return false;
+	if (sums_reader_image_size(sums) != journal->image_size) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+			    "'%s' says that the image was finished with %" PRIu64
+			    " bytes, and '%s' speaks of %" PRIu64,
+			    job->journal, journal->image_size, job->sums,
+			    sums_reader_image_size(sums));
+		return false;
+	}
+	for (uint64_t i = 0; (more = sums_reader_next(sums, &index, &want, error)) > 0; i++)
+		if (i % step == 0 &&
+		    !gaps_touch(journal->gaps, index * SUMS_CHUNK_SIZE, SUMS_CHUNK_SIZE) &&
+		    !check_sample(copy, index, &want, error))
+			return false;
+	return more == 0;
+}
+
 static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *journal,
 		  GError **error)
 {
@@ -312,7 +341,8 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 		return false;
 	if (journal.finished) {
 		copy.progress.done = journal.done;
-		if (!copy_progress_report(&copy.progress, true, error))
+		if (!check_finished(&copy, &journal, error) ||
+		    !copy_progress_report(&copy.progress, true, error))
 			return false;
 		ret->image_size = journal.image_size;
 		ret->gaps = g_steal_pointer(&journal.gaps);

@@ -216,13 +216,13 @@ void disk_source_note_success(DiskSource *source)
 	g_atomic_int_set(&source->n_stalls, 0);
 }
 
-bool disk_source_is_dead(const DiskSource *source)
+bool disk_source_is_dead(DiskSource *source)
 {
 	return g_atomic_int_get(&source->n_stalls) >= DISK_MAX_STALLS ||
 	       g_atomic_int_get(&source->left_bytes) > MAX_LEFT_BYTES;
 }
 
-bool disk_source_has_left(const DiskSource *source)
+bool disk_source_has_left(DiskSource *source)
 {
 	return g_atomic_int_get(&source->left_bytes) > 0;
 }
@@ -232,7 +232,7 @@ void disk_source_ask_renewal(DiskSource *source)
 	g_atomic_int_inc(&source->n_renewals);
 }
 
-int disk_source_renewals(const DiskSource *source)
+int disk_source_renewals(DiskSource *source)
 {
 	return g_atomic_int_get(&source->n_renewals);
 }

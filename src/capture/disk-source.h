@@ -50,17 +50,17 @@ void disk_source_note_stall(DiskSource *source, size_t bytes);
 /* A read has succeeded. */
 void disk_source_note_success(DiskSource *source);
 /* Whether it has stalled so often, without a success between, that it is of no use any more. */
-bool disk_source_is_dead(const DiskSource *source);
+bool disk_source_is_dead(DiskSource *source);
 
 /* Whether any was: then threads may not end, either. */
-bool disk_source_has_left(const DiskSource *source);
+bool disk_source_has_left(DiskSource *source);
 
 /*
  * What an older handle could not read, a new one could: all should open it anew.  The number of the
  * time that was asked for: who opened it before that number grew has an old handle.
  */
 void disk_source_ask_renewal(DiskSource *source);
-int disk_source_renewals(const DiskSource *source);
+int disk_source_renewals(DiskSource *source);
 
 void disk_source_free(DiskSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DiskSource, disk_source_free)

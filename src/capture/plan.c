@@ -116,8 +116,10 @@ StorageMap *plan_map(const GPtrArray *disks, const struct map_options *options)
 	g_autofree const Blkdev **devs = g_new(const Blkdev *, disks->len);
 	StorageMap *map;
 
-	for (unsigned int i = 0; i < disks->len; i++)
+	for (unsigned int i = 0; i < disks->len; i++) {
 		devs[i] = ((const struct plan_disk *)g_ptr_array_index(disks, i))->dev;
+		blkdev_forget(devs[i]);
+	}
 	map = storage_map_read(devs, disks->len, options);
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);

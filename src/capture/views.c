@@ -209,6 +209,12 @@ static bool show(Views *views, const GPtrArray *disks, const struct map_options 
 	storage_map_free(*map);
 	chosen.replayed = names;
 	*map = plan_map(disks, &chosen);
+	for (unsigned int i = 0; i < disks->len; i++) {
+		struct plan_disk *disk = g_ptr_array_index(disks, i);
+
+		if (disk->map->failure)
+			plan_carry_whole(disk); /* the copy says what cannot be read */
+	}
 	return true;
 }
 

@@ -60,7 +60,8 @@ static bool parse_number(const char *option, const char *text, uint64_t max, uin
 static bool parse_memory(const char *text, uint64_t *ret, GError **error)
 {
 	*ret = 0;
-	if (!text || (units_parse_bytes(text, 20, UINT64_C(64) << 40, ret) && *ret > 0))
+	if (!text || (!g_str_has_suffix(text, "K") &&
+		      units_parse_bytes(text, 20, UINT64_C(64) << 40, ret) && *ret > 0))
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_USAGE,
 		    "--memory is a number of MiB, or one with M, G or T behind it, up to 64T, not "
