@@ -80,6 +80,17 @@ static bool check_guarded(MigrateJob *job, JobContext *context, const struct clo
 	return false;
 }
 
+/* For @error, of a target that cannot be asked or does not run it. */
+static bool fail_waiting(const MigrateJob *job, const JobContext *context, GError **error)
+{
+	if (job->plan->commit == MIGRATE_COMMIT_GUARDED)
+		g_prefix_error(error,
+			       "the VM '%s' waits PAUSED on '%s', and 'wherry job recover' goes "
+			       "on: ",
+			       job->plan->name, migrate_job_host(context));
+	return false;
+}
+
 bool migrate_start_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	MigrateJob *job = data;
@@ -88,13 +99,13 @@ bool migrate_start_run(JobContext *context, void *data, const void *item, GError
 	struct cloud_standing standing;
 
 	if (!target || !cloud_domain_standing(target, plan->uuid, &standing, NULL, error))
-		return false;
+		return fail_waiting(job, context, error);
 	if (plan->commit == MIGRATE_COMMIT_GUARDED &&
 	    !check_guarded(job, context, &standing, error))
 		return false;
 	if (standing.state == CLOUD_DOMAIN_PAUSED && !plan->paused &&
 	    !cloud_domain_resume(target, plan->uuid, NULL, error))
-		return false;
+		return fail_waiting(job, context, error);
 	note_numbers(job, context, standing.state == CLOUD_DOMAIN_PAUSED);
 	return true;
 }

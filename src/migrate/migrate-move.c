@@ -132,6 +132,7 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 		      GError **error)
 {
 	int64_t end = g_get_monotonic_time() + SETTLE_SECONDS * G_USEC_PER_SEC;
+	g_autofree char *waits = NULL;
 	enum migrate_verdict verdict;
 
 	do {
@@ -146,9 +147,14 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 			return true;
 		}
 	} while (g_get_monotonic_time() < end);
+	if (verdict == MIGRATE_UNKNOWN && job->plan->commit == MIGRATE_COMMIT_GUARDED)
+		waits = g_strdup_printf("; if it has arrived it waits PAUSED on '%s', and 'wherry "
+					"job recover' goes on",
+					migrate_job_host(context));
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted",
-		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict));
+		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted%s",
+		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict),
+		    waits ? waits : "");
 	return false;
 }
 
