@@ -113,13 +113,16 @@ static bool print_done(struct migrate_call *call, const MigratePlan *plan, int64
 	return true;
 }
 
-/* Which host job @id failed with goes to those that were tried. */
+/*
+ * Which host job @id failed with goes to those that were tried.  One that 'wherry job cancel' ended
+ * did not fail with it: no other is to be tried.
+ */
 static void remember_host(struct migrate_call *call, int64_t id)
 {
 	g_autoptr(JobRecord) record = job_record_read(call->store, id, NULL);
 	const char *host = record ? migrate_target_of(record) : NULL;
 
-	if (host)
+	if (host && record->failure_code != WHERRY_ERROR_CANCELLED)
 		g_ptr_array_insert(call->tried, (int)call->tried->len - 1, g_strdup(host));
 }
 

@@ -158,6 +158,25 @@ static bool parse_rest(const MigrateWords *words, MigrateMeaning *ret, GError **
 	return true;
 }
 
+/* What does not go together. */
+static bool check_together(const MigrateWords *words, const MigrateMeaning *meaning, GError **error)
+{
+	const struct migrate_options *options = &meaning->options;
+	const char *why = NULL;
+
+	if (options->on_timeout == MIGRATE_POSTCOPY && options->commit != MIGRATE_COMMIT_FAST)
+		why = "--on-timeout postcopy needs --commit fast: the guest runs at the target "
+		      "before the source's has ended";
+	else if (options->on_timeout == MIGRATE_POSTCOPY && options->parallel > 0)
+		why = "--on-timeout postcopy and --parallel do not go together";
+	else if (words->detach && meaning->alternates > 0)
+		why = "--detach and --alternates do not go together: nobody is there to begin "
+		      "another job";
+	if (why)
+		g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_USAGE, why);
+	return !why;
+}
+
 bool migrate_words_parse(MigrateWords *words, const char *vm, MigrateMeaning *ret, GError **error)
 {
 	g_autoptr(Config) config = config_open(words->config, error);
@@ -173,5 +192,6 @@ bool migrate_words_parse(MigrateWords *words, const char *vm, MigrateMeaning *re
 		.tls = words->tls,
 		.force = words->force,
 	};
-	return parse_words_of_time(words, &ret->options, error) && parse_rest(words, ret, error);
+	return parse_words_of_time(words, &ret->options, error) && parse_rest(words, ret, error) &&
+	       check_together(words, ret, error);
 }

@@ -120,11 +120,12 @@ static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
 {
 	int state, reason, persistent, autostart, saved, snapshots;
 
+	/* Those that may not fail: each call forgets the error of the one before it. */
 	persistent = virDomainIsPersistent(domain);
-	saved = virDomainHasManagedSaveImage(domain, 0);
-	snapshots = virDomainSnapshotNum(domain, 0);
 	if (persistent < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
 		return false;
+	saved = virDomainHasManagedSaveImage(domain, 0);
+	snapshots = virDomainSnapshotNum(domain, 0);
 	standing->defined = true;
 	standing->persistent = persistent > 0;
 	standing->state = libvirt_domain_state(state);
@@ -140,14 +141,17 @@ static bool work_standing(virConnectPtr connection, LibvirtRequest *request, GEr
 {
 	struct cloud_standing *standing = request->extra;
 	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
-	bool ok = domain && read_standing(domain, standing);
 
-	/* One that goes away while it is read is gone. */
-	if (!ok && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
-		*standing = (struct cloud_standing){ 0 };
-	else if (!ok)
+	if (domain && read_standing(domain, standing))
+		return true;
+	/* Before @domain is freed, which forgets the error. */
+	if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN) {
 		libvirt_error(error, "%s", request->doing);
-	return ok || !standing->defined;
+		return false;
+	}
+	/* One that goes away while it is read is gone. */
+	*standing = (struct cloud_standing){ 0 };
+	return true;
 }
 
 bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,

@@ -52,6 +52,45 @@ static void note_numbers(MigrateJob *job, JobContext *context, bool waited)
 	(void)job_note(context, NOTE_DOWNTIME, downtime, NULL);
 }
 
+/* Never both: somebody may have started the source's since it stopped.  No answer: it had. */
+static bool check_source(MigrateJob *job, JobContext *context, GError **error)
+{
+	const MigratePlan *plan = job->plan;
+	Cloud *source = migrate_job_source(job, context, NULL);
+	struct cloud_standing standing;
+
+	if (!source || !cloud_domain_standing(source, plan->uuid, &standing, NULL, NULL) ||
+	    !standing.defined || standing.state == CLOUD_DOMAIN_OFF)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+		    "the VM '%s' was started again on '%s'; it stays paused on '%s'", plan->name,
+		    plan->source, migrate_job_host(context));
+	return false;
+}
+
+/* What has to be true before a guarded target runs; @target is what its host says. */
+static bool check_guarded(MigrateJob *job, JobContext *context, const struct cloud_standing *target,
+			  GError **error)
+{
+	if (target->defined)
+		return target->state != CLOUD_DOMAIN_PAUSED || check_source(job, context, error);
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+		    "the VM '%s' had arrived on '%s' and is not there any more; nothing is deleted",
+		    job->plan->name, migrate_job_host(context));
+	return false;
+}
+
+/* For @error, of a target that cannot be asked or does not run it. */
+static bool fail_waiting(const MigrateJob *job, const JobContext *context, GError **error)
+{
+	if (job->plan->commit == MIGRATE_COMMIT_GUARDED)
+		g_prefix_error(error,
+			       "the VM '%s' waits PAUSED on '%s', and 'wherry job recover' goes "
+			       "on: ",
+			       job->plan->name, migrate_job_host(context));
+	return false;
+}
+
 bool migrate_start_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	MigrateJob *job = data;
@@ -60,10 +99,13 @@ bool migrate_start_run(JobContext *context, void *data, const void *item, GError
 	struct cloud_standing standing;
 
 	if (!target || !cloud_domain_standing(target, plan->uuid, &standing, NULL, error))
+		return fail_waiting(job, context, error);
+	if (plan->commit == MIGRATE_COMMIT_GUARDED &&
+	    !check_guarded(job, context, &standing, error))
 		return false;
 	if (standing.state == CLOUD_DOMAIN_PAUSED && !plan->paused &&
 	    !cloud_domain_resume(target, plan->uuid, NULL, error))
-		return false;
+		return fail_waiting(job, context, error);
 	note_numbers(job, context, standing.state == CLOUD_DOMAIN_PAUSED);
 	return true;
 }

@@ -103,6 +103,7 @@ static int step(MigrateJob *job, JobContext *context, enum migrate_verdict verdi
 	case MIGRATE_LINGERING:
 		return cloud_domain_destroy(job->source, uuid, NULL, error) ? 0 : -1;
 	case MIGRATE_SPLIT:
+		job_give_up(context);
 		/* The target's is the younger one.  What its guest has written there is somebody's
 		 * to look at. */
 		if (!job_note(context, "keep", "both hosts ran the VM: the target's was stopped",
@@ -131,6 +132,7 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 		      GError **error)
 {
 	int64_t end = g_get_monotonic_time() + SETTLE_SECONDS * G_USEC_PER_SEC;
+	g_autofree char *waits = NULL;
 	enum migrate_verdict verdict;
 
 	do {
@@ -145,9 +147,14 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 			return true;
 		}
 	} while (g_get_monotonic_time() < end);
+	if (verdict == MIGRATE_UNKNOWN && job->plan->commit == MIGRATE_COMMIT_GUARDED)
+		waits = g_strdup_printf("; if it has arrived it waits PAUSED on '%s', and 'wherry "
+					"job recover' goes on",
+					migrate_job_host(context));
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted",
-		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict));
+		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted%s",
+		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict),
+		    waits ? waits : "");
 	return false;
 }
 
@@ -227,6 +234,17 @@ static bool fail_lost(const MigrateJob *job, GError **error)
 	return false;
 }
 
+/* Another move would write over what the target's guest has written. */
+static bool fail_kept(const MigrateJob *job, JobContext *context, GError **error)
+{
+	job_give_up(context);
+	g_set_error(
+	    error, WHERRY_ERROR, WHERRY_ERROR_IO,
+	    "the VM '%s' ran on both hosts; its disks on '%s' are kept, and not copied over",
+	    job->plan->name, migrate_job_host(context));
+	return false;
+}
+
 bool migrate_move_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	MigrateJob *job = data;
@@ -238,6 +256,8 @@ bool migrate_move_run(JobContext *context, void *data, const void *item, GError 
 	    !job_note(context, "begun", migrate_job_host(context), error) ||
 	    !watch_old(job, context, &verdict, &why, error))
 		return false;
+	if (verdict == MIGRATE_AT_SOURCE && job_noted(context, NULL, "keep"))
+		return fail_kept(job, context, error);
 	if (verdict == MIGRATE_AT_SOURCE && !why &&
 	    (!restore_source(job, context, error) || !job_context_check(context, error) ||
 	     !move_now(job, context, &verdict, &why, &cause, error)))

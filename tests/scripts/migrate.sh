@@ -118,6 +118,10 @@ test_refusals ()
 {
     fails_with "no VM 'nix'" wherry migrate nix --quiet
     fails_with "--accept-postcopy-risk" migrate --on-timeout postcopy
+    fails_with "needs --commit fast" migrate --on-timeout postcopy --accept-postcopy-risk
+    fails_with "--parallel do not go" migrate --on-timeout postcopy --accept-postcopy-risk \
+        --commit fast --parallel 2
+    fails_with "--alternates do not go" migrate --detach --alternates 1
     fails_with "--bandwidth is" migrate --bandwidth 5K
     fails_with "is not in --disks" migrate --disks vda
     fails_with "no disk 'vdz'" migrate --disks vda,vdb,vdz
