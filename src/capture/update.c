@@ -210,7 +210,7 @@ static int try(const Facts *facts, const struct capture_options *options, Bundle
 		give_result(bundle, &next, ret);
 		return 1;
 	}
-	if (!bundle->update && next.views && !views_check(next.views, &why)) {
+	if (ret_why && !bundle->update && next.views && !views_check(next.views, &why)) {
 		*ret_why = g_strdup(why->message);
 		return 0;
 	}

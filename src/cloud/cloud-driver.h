@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "cloud/cloud-migrate.h"
 #include "cloud/cloud-node.h"
 #include "cloud/cloud.h"
@@ -117,5 +118,13 @@ struct cloud_migration {
 
 extern const struct cloud_driver cloud_libvirt;
 
-/* Of cloud.c: fail with UNSUPPORTED where the driver has no such member. */
-bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what, GError **error);
+/* Fail with UNSUPPORTED where the driver has no such member; in sight of who calls it then. */
+static inline bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what,
+				      GError **error)
+{
+	if (!offered)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "cloud '%s' is of kind %s, which has no %s", cloud->uri,
+			    cloud->driver->name, what);
+	return offered;
+}

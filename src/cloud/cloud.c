@@ -71,15 +71,6 @@ const char *cloud_host_name(const Cloud *cloud)
 	return cloud->host_name;
 }
 
-bool cloud_check_offers(const Cloud *cloud, bool offered, const char *what, GError **error)
-{
-	if (!offered)
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
-			    "cloud '%s' is of kind %s, which has no %s", cloud->uri,
-			    cloud->driver->name, what);
-	return offered;
-}
-
 /* ---- What it has room for ---- */
 
 CloudCapacity *cloud_capacity(Cloud *cloud, GCancellable *cancellable, GError **error)

@@ -222,7 +222,7 @@ static void judge_space(FleetVerdict *verdict, const FleetHost *host, const stru
 static void judge_inbound(FleetVerdict *verdict, const struct fleet_limits *limits,
 			  const struct promised *promised)
 {
-	if (promised->inbound >= limits->max_inbound)
+	if (promised->last && promised->inbound >= limits->max_inbound)
 		rules_out(verdict,
 			  "it is receiving %u of at most %u VMs at a time: job %" G_GINT64_FORMAT
 			  " moves '%s' there",
