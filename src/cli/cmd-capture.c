@@ -225,9 +225,10 @@ static bool carry(const Facts *facts, struct capture_options *options, char **di
 	return capture_run(facts, options, &ret->bundle, &ret->manifest, error);
 }
 
-static bool capture(const struct common_options *common, struct capture_options *options,
+static bool capture(const struct common_options *common, const struct capture_options *wanted,
 		    char **disks, const char *name, bool verified, GError **error)
 {
+	struct capture_options options = *wanted;
 	int64_t started = g_get_monotonic_time();
 	g_auto(UpdateResult) result = { NULL };
 	g_auto(Display) display = { 0 };
@@ -243,11 +244,11 @@ static bool capture(const struct common_options *common, struct capture_options 
 	if (!facts)
 		return false;
 	display_init(&display, common->quiet);
-	options->progress = display_progress;
-	options->warn = display_warn;
-	options->say = common->verbose ? display_say : NULL;
-	options->userdata = &display;
-	if (!carry(facts, options, disks, name, &result, error) ||
+	options.progress = display_progress;
+	options.warn = display_warn;
+	options.say = common->verbose ? display_say : NULL;
+	options.userdata = &display;
+	if (!carry(facts, &options, disks, name, &result, error) ||
 	    (verified && !verify(result.bundle, &display, error)))
 		return false;
 	display_clear(&display);
