@@ -122,6 +122,8 @@ static int step(MigrateJob *job, JobContext *context, enum migrate_verdict verdi
 	case MIGRATE_OFF:
 	case MIGRATE_ARRIVED:
 	case MIGRATE_LOST:
+	case MIGRATE_TORN:
+	case MIGRATE_DOUBT:
 		break;
 	}
 	return 1;
@@ -227,10 +229,31 @@ static void set_failure(const MigrateJob *job, enum migrate_verdict verdict, con
 			    migrate_verdict_text(verdict));
 }
 
-static bool fail_lost(const MigrateJob *job, GError **error)
+/* Only somebody who looks can go on: nothing is started, stopped or deleted. */
+static bool fail_hopeless(const MigrateJob *job, JobContext *context, enum migrate_verdict verdict,
+			  GError **error)
 {
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
-		    "the VM '%s' is on neither host; nothing is deleted", job->plan->name);
+	const char *name = job->plan->name, *source = job->plan->source;
+	const char *target = migrate_job_host(context);
+
+	job_give_up(context);
+	if (verdict == MIGRATE_TORN)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+			    "THE MEMORY OF THE VM '%s' IS ON BOTH HOSTS IN PARTS: post-copy from "
+			    "'%s' to '%s' broke, so neither is stopped and no disk is deleted; "
+			    "'virsh migrate --postcopy --postcopy-resume' on '%s' may still end "
+			    "it, then 'wherry job recover' goes on",
+			    name, source, target, source);
+	else if (verdict == MIGRATE_DOUBT)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+			    "the VM '%s' came to an end of its own on '%s', and '%s' has one, too, "
+			    "that does not run: nothing is started or deleted; undefine the one "
+			    "that is not wanted, then 'wherry job recover' goes on",
+			    name, source, target);
+	else
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "the VM '%s' is neither on '%s' nor on '%s'; nothing is deleted", name,
+			    source, target);
 	return false;
 }
 
@@ -264,8 +287,8 @@ bool migrate_move_run(JobContext *context, void *data, const void *item, GError 
 		return false;
 	if (verdict == MIGRATE_ARRIVED)
 		return commit(job, context, error);
-	if (verdict == MIGRATE_LOST)
-		return fail_lost(job, error);
+	if (migrate_verdict_is_hopeless(verdict))
+		return fail_hopeless(job, context, verdict, error);
 	if (!restore_source(job, context, error))
 		return false;
 	set_failure(job, verdict, why, cause, error);
@@ -288,7 +311,8 @@ bool migrate_move_undo(JobContext *context, void *data, const void *item, GError
 	if (migrate_verdict_lets_delete(verdict))
 		return restore_source(job, context, error);
 	/* Its end came too late: the hosts had done it. */
-	return verdict == MIGRATE_ARRIVED ? commit(job, context, error) : fail_lost(job, error);
+	return verdict == MIGRATE_ARRIVED ? commit(job, context, error)
+					  : fail_hopeless(job, context, verdict, error);
 }
 
 bool migrate_move_settle(JobContext *context, void *data, GError **error)

@@ -360,9 +360,10 @@ static bool do_standing(Cloud *cloud, char **args, GCancellable *c, GError **err
 
 	if (!cloud_domain_standing(cloud, args[0], &it, c, error))
 		return false;
-	printf("%s\t%s%s%s%s\n", it.defined ? cloud_domain_state_name(it.state) : "none",
+	printf("%s\t%s%s%s%s%s%s\n", it.defined ? cloud_domain_state_name(it.state) : "none",
 	       it.persistent ? " persistent" : "", it.moved_away ? " moved-away" : "",
-	       it.moving ? " moving" : "", it.job ? " job" : "");
+	       it.moving ? " moving" : "", it.own_end ? " own-end" : "", it.torn ? " torn" : "",
+	       it.job ? " job" : "");
 	return true;
 }
 

@@ -125,7 +125,7 @@ test_refusals ()
     fails_with "--bandwidth is" migrate --bandwidth 5K
     fails_with "is not in --disks" migrate --disks vda
     fails_with "no disk 'vdz'" migrate --disks vda,vdb,vdz
-    fails_with "the move would take about" migrate --timeout 1 --bandwidth 1M
+    fails_with "the move would take about" migrate --timeout 1 --bandwidth 16M
     no_files_on 2
     runs_only_on 1
 }
