@@ -22,7 +22,7 @@
 #define DEDUPE_FRAMES (UINT64_C(1) << 21)
 
 /* Of those that were copied, so many are read again before a capture goes on. */
-#define SAMPLES 64u
+#define SAMPLES 256u
 
 typedef struct {
 	const struct copy_job *job;

@@ -4,22 +4,29 @@
 
 #include "base/error.h"
 #include "bundle/journal.h"
-#include "capture/plan.h"
+#include "capture/origin.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
-#define IDENTITY_SCHEMA 3
+#define IDENTITY_SCHEMA 4
 
 /* At both ends of a disk lies its partition table. */
 #define END_SIZE (UINT64_C(1) << 20)
+
+/*
+ * At those of a volume a filesystem keeps its superblock (btrfs: at 64 KiB), a layer its own: who
+ * has mounted or assembled it for writing has left a trace there.
+ */
+#define VOLUME_END_SIZE (UINT64_C(128) << 10)
 
 /* They are summed in pieces, since one that cannot be read proves nothing of the others. */
 #define PIECE_SIZE (UINT64_C(64) << 10)
 
 /* Append the digest of each piece of [@from, @to); null: it cannot be read. */
-static void digest_end(const Blkdev *dev, uint64_t from, uint64_t to, json_t *ends)
+static void digest_end(const GPtrArray *disks, const Volume *volume, uint64_t from, uint64_t to,
+		       json_t *ends)
 {
 	g_autofree uint8_t *buf = g_malloc(PIECE_SIZE);
 
@@ -28,7 +35,7 @@ static void digest_end(const Blkdev *dev, uint64_t from, uint64_t to, json_t *en
 		g_autofree char *hex = NULL;
 		struct digest digest;
 
-		if (!blkdev_read(dev, at, buf, len, NULL)) {
+		if (!origin_read(disks, volume, at, buf, len, NULL)) {
 			json_array_append_new(ends, json_null());
 			continue;
 		}
@@ -38,13 +45,14 @@ static void digest_end(const Blkdev *dev, uint64_t from, uint64_t to, json_t *en
 	}
 }
 
-static json_t *digest_ends(const struct plan_disk *disk)
+/* Of what lies on the disks themselves: a view hides what was written to them since. */
+static json_t *digest_ends(const GPtrArray *disks, const Volume *volume, uint64_t len)
 {
-	uint64_t size = disk->dev->size, len = MIN(END_SIZE, size);
 	json_t *ends = json_array();
 
-	digest_end(disk->dev, 0, len, ends);
-	digest_end(disk->dev, size - len, size, ends);
+	len = MIN(len, volume->size);
+	digest_end(disks, volume, 0, len, ends);
+	digest_end(disks, volume, volume->size - len, volume->size, ends);
 	return ends;
 }
 
@@ -61,14 +69,16 @@ static char *digest_map(const struct plan_disk *disk)
 	return digest_to_hex(&digest);
 }
 
-static json_t *describe_disk(const struct plan_disk *disk, const struct manifest_disk *known)
+static json_t *describe_disk(const GPtrArray *disks, const struct plan_disk *disk,
+			     const struct manifest_disk *known)
 {
+	g_autoptr(Volume) whole = volume_new_disk(disk->dev, NULL);
 	g_autofree char *map = digest_map(disk);
 
 	return json_pack("{s:I, s:i, s:s?, s:s?, s:s?, s:o, s:s}", "size",
 			 (json_int_t)disk->dev->size, "sector_size", (int)disk->map->sector_size,
 			 "wwn", known->wwn, "serial", known->serial, "view", disk->view, "ends",
-			 digest_ends(disk), "map", map);
+			 digest_ends(disks, whole, END_SIZE), "map", map);
 }
 
 static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
@@ -76,20 +86,43 @@ static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
 	json_t *array = json_array();
 
 	for (unsigned int i = 0; i < disks->len; i++)
-		json_array_append_new(array, describe_disk(g_ptr_array_index(disks, i),
+		json_array_append_new(array, describe_disk(disks, g_ptr_array_index(disks, i),
 							   g_ptr_array_index(manifest->disks, i)));
+	return array;
+}
+
+/* All that was looked at on the disks, in the order in which the same map finds it again. */
+static const GPtrArray *list_places(const GPtrArray *disks)
+{
+	static const GPtrArray none = { 0 };
+	const struct plan_disk *first = g_ptr_array_index(disks, 0);
+
+	return first->storage ? first->storage->places : &none;
+}
+
+static json_t *describe_volumes(const GPtrArray *disks)
+{
+	const GPtrArray *places = list_places(disks);
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < places->len; i++) {
+		const struct map_place *place = g_ptr_array_index(places, i);
+
+		json_array_append_new(array, digest_ends(disks, place->volume, VOLUME_END_SIZE));
+	}
 	return array;
 }
 
 bool identity_write(const Bundle *bundle, const Manifest *manifest, int level,
 		    const GPtrArray *disks, GError **error)
 {
-	json_t *array = describe_disks(manifest, disks), *all;
+	json_t *all =
+	    json_pack("{s:i, s:s, s:s, s:i, s:o, s:o}", "schema", IDENTITY_SCHEMA, "id",
+		      manifest->id, "created", manifest->created, "level", level, "disks",
+		      describe_disks(manifest, disks), "volumes", describe_volumes(disks));
 	char *text;
 	bool ok;
 
-	all = json_pack("{s:i, s:s, s:s, s:i, s:o}", "schema", IDENTITY_SCHEMA, "id", manifest->id,
-			"created", manifest->created, "level", level, "disks", array);
 	text = json_dumps(all, JSON_INDENT(2));
 	ok = journal_write(bundle, IDENTITY_FILE, text, strlen(text), error);
 	free(text);
@@ -134,19 +167,21 @@ static const char *find_change(const json_t *then, const json_t *now)
 	return NULL;
 }
 
-static bool check_disks(const json_t *then, const json_t *now, const GPtrArray *disks,
+static bool check_disks(const json_t *then, const Manifest *manifest, const GPtrArray *disks,
 			GError **error)
 {
-	if (json_array_size(then) != json_array_size(now)) {
+	if (json_array_size(then) != disks->len) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-			    "the interrupted capture was of %zu disks, this one is of %zu",
-			    json_array_size(then), json_array_size(now));
+			    "the interrupted capture was of %zu disks, this one is of %u",
+			    json_array_size(then), disks->len);
 		return false;
 	}
-	for (size_t i = 0; i < json_array_size(now); i++) {
+	for (unsigned int i = 0; i < disks->len; i++) {
 		const struct plan_disk *disk = g_ptr_array_index(disks, i);
-		const char *what = find_change(json_array_get(then, i), json_array_get(now, i));
+		json_t *now = describe_disk(disks, disk, g_ptr_array_index(manifest->disks, i));
+		const char *what = find_change(json_array_get(then, i), now);
 
+		json_decref(now);
 		if (what) {
 			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
 				    "'%s' is not as it was when its capture was interrupted: its "
@@ -158,20 +193,43 @@ static bool check_disks(const json_t *then, const json_t *now, const GPtrArray *
 	return true;
 }
 
-static bool take(const json_t *all, const json_t *now, const GPtrArray *disks, Manifest *manifest,
-		 int *ret_level, GError **error)
+/* Nothing was written to a volume since, as far as its ends tell. */
+static bool check_volumes(const json_t *then, const GPtrArray *disks, GError **error)
+{
+	const GPtrArray *places = list_places(disks);
+	json_t *now = describe_volumes(disks);
+	bool same = json_array_size(then) == places->len;
+	unsigned int i;
+
+	for (i = 0; same && i < places->len; i++)
+		same = same_ends(json_array_get(then, i), json_array_get(now, i));
+	json_decref(now);
+	if (same)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+		    "'%s' was in use since its capture was interrupted: what lies at its ends has "
+		    "changed; capture it anew",
+		    i > 0
+			? ((const struct map_place *)g_ptr_array_index(places, i - 1))->volume->name
+			: "the source");
+	return false;
+}
+
+static bool take(const json_t *all, const GPtrArray *disks, Manifest *manifest, int *ret_level,
+		 GError **error)
 {
 	const char *id = json_string_value(json_object_get(all, "id"));
 	const char *created = json_string_value(json_object_get(all, "created"));
-	const json_t *then = json_object_get(all, "disks"), *level = json_object_get(all, "level");
+	const json_t *level = json_object_get(all, "level");
 
 	if (json_integer_value(json_object_get(all, "schema")) != IDENTITY_SCHEMA || !id ||
-	    !created || !json_is_array(then) || !json_is_integer(level)) {
+	    !created || !json_is_array(json_object_get(all, "disks")) || !json_is_integer(level)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 			    "'" IDENTITY_FILE "' is none of this version");
 		return false;
 	}
-	if (!check_disks(then, now, disks, error))
+	if (!check_disks(json_object_get(all, "disks"), manifest, disks, error) ||
+	    !check_volumes(json_object_get(all, "volumes"), disks, error))
 		return false;
 	g_free(manifest->id);
 	g_free(manifest->created);
@@ -186,7 +244,7 @@ bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, Manifest *
 {
 	g_autoptr(GByteArray) text = NULL;
 	int r = journal_read(bundle, IDENTITY_FILE, &text, error);
-	json_t *all, *now;
+	json_t *all;
 	bool ok;
 
 	if (r < 0)
@@ -198,10 +256,8 @@ bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, Manifest *
 			    bundle->path);
 		return false;
 	}
-	now = describe_disks(manifest, disks);
 	all = json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, NULL);
-	ok = take(all, now, disks, manifest, ret_level, error);
+	ok = take(all, disks, manifest, ret_level, error);
 	json_decref(all);
-	json_decref(now);
 	return ok;
 }

@@ -19,9 +19,6 @@
 /* More are nobody's; those behind are carried whole. */
 #define MAX_LAYER_VOLUMES 4096u
 
-/* Of a volume that is to be mounted. */
-#define MAX_DIRTY_PIECES 4096u
-
 /* Between partitions, boot loaders and others keep things that no table speaks of. */
 #define EDGE_SIZE      (UINT64_C(1) << 20)
 #define SMALL_GAP_SIZE (UINT64_C(8) << 20)
@@ -131,7 +128,7 @@ static void add_dirty(Storage *storage, const struct node *node)
 
 	dirty->name = g_strdup(node->volume->name);
 	dirty->content = g_strdup(node->info->content);
-	dirty->pieces = volume_list_pieces(node->volume, MAX_DIRTY_PIECES, &cause);
+	dirty->pieces = volume_list_pieces(node->volume, MAP_DIRTY_MAX_PIECES, &cause);
 	if (cause)
 		dirty->why_not = g_strdup(cause->message);
 	g_ptr_array_add(storage->map->dirty, dirty);

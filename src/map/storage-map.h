@@ -48,6 +48,9 @@ struct map_place {
 	const struct map_volume *info; /* borrowed */
 };
 
+/* Of a volume that is to be mounted. */
+#define MAP_DIRTY_MAX_PIECES 4096u
+
 /* A volume that is carried whole, but would not be if it had been mounted and unmounted. */
 struct map_dirty {
 	char *name;     /* of the volume: each time the same */

@@ -17,9 +17,28 @@ typedef struct {
 	GPtrArray *disks;
 	struct plan_disk plan;
 	DiskMap map;
+	StorageMap storage;
+	Volume *disk, *volume; /* 64 KiB at 2 MiB of the disk, then 512 KiB at 3 MiB */
 	Manifest *manifest;
 	struct manifest_disk *known; /* of the manifest */
 } Scene;
+
+/* A logical volume in two pieces, as its map has found it. */
+static void find_volume(Scene *scene)
+{
+	g_autoptr(GError) error = NULL;
+	struct volume_place place = { scene->disk, 2 << 20 };
+	struct map_place *found = g_new0(struct map_place, 1);
+
+	scene->volume = volume_new("vg0/root");
+	assert_ok(volume_add_linear(scene->volume, 64 << 10, place, &error), error);
+	place.offset = 3 << 20;
+	assert_ok(volume_add_linear(scene->volume, 512 << 10, place, &error), error);
+	found->volume = scene->volume;
+	scene->storage.places = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(scene->storage.places, found);
+	scene->plan.storage = &scene->storage;
+}
 
 static void scene_init(Scene *scene)
 {
@@ -28,10 +47,12 @@ static void scene_init(Scene *scene)
 	scene->disks = g_ptr_array_new();
 	scene->plan.dev = disk_new(DISK_SIZE, 512);
 	scene->plan.map = &scene->map;
+	scene->disk = volume_new_disk(scene->plan.dev, NULL);
 	scene->map.sector_size = 512;
 	scene->map.used = used_map_new(DISK_SIZE, 100);
 	used_map_add(scene->map.used, 0, 1 << 20);
 	g_ptr_array_add(scene->disks, &scene->plan);
+	find_volume(scene);
 	scene->manifest = manifest_new();
 	scene->manifest->id = g_strdup("first-id");
 	scene->manifest->created = g_strdup("first-time");
@@ -45,7 +66,11 @@ static void scene_clear(Scene *scene)
 	journal_remove(scene->bundle, "disk-0.journal");
 	bundle_free(scene->bundle);
 	g_ptr_array_unref(scene->disks);
+	g_ptr_array_unref(scene->storage.places);
+	volume_free(scene->volume);
+	volume_free(scene->disk);
 	blkdev_free(scene->plan.dev);
+	blkdev_free(scene->plan.origin);
 	used_map_free(scene->map.used);
 	manifest_free(scene->manifest);
 	assert_int_equal(rmdir(scene->dir), 0);
@@ -117,6 +142,16 @@ static void other_map(Scene *scene)
 	used_map_add(scene->map.used, 4 << 20, 512);
 }
 
+static void other_volume(Scene *scene)
+{
+	disk_write(scene->plan.dev, (2 << 20) + 1024, "x", 1);
+}
+
+static void other_volume_end(Scene *scene)
+{
+	disk_write(scene->plan.dev, (3 << 20) + (512 << 10) - 1, "x", 1);
+}
+
 static void one_more(Scene *scene)
 {
 	g_ptr_array_add(scene->disks, &scene->plan);
@@ -136,6 +171,8 @@ static void test_other_disks(void **state)
 		{ other_start, "its partition table" },
 		{ other_end, "its partition table" },
 		{ other_map, "its map of the bytes in use" },
+		{ other_volume, "'vg0/root' was in use since" },
+		{ other_volume_end, "'vg0/root' was in use since" },
 		{ one_more, "was of 1 disks, this one is of 2" },
 	};
 
@@ -183,6 +220,40 @@ static void test_unreadable(void **state)
 	disk_write(scene.plan.dev, DISK_SIZE - 200000, "x", 1);
 	assert_false(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
 	assert_error(&error, WHERRY_ERROR_DIFFERENT, "what lies at its ends");
+}
+
+/* A view shows what it did before; what was written to the disk below it counts all the same. */
+static void test_below_view(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		const char *words; /* NULL: nobody looks there */
+	} cases[] = {
+		{ 511, "what lies at its ends" },
+		{ DISK_SIZE - 1, "what lies at its ends" },
+		{ (2 << 20) + 1024, "'vg0/root' was in use since" },
+		{ (3 << 20) + 1024, "'vg0/root' was in use since" },
+		{ (2 << 20) - 1, NULL },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_auto(Scene) scene;
+		int level;
+
+		scene_init(&scene);
+		scene.plan.origin = disk_new(DISK_SIZE, 512);
+		write_identity(&scene);
+		assert_taken_over(&scene);
+		disk_write(scene.plan.origin, cases[i].offset, "x", 1);
+		if (!cases[i].words) {
+			assert_taken_over(&scene);
+			continue;
+		}
+		assert_false(
+		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
+	}
 }
 
 static void test_other_words(void **state)
@@ -252,9 +323,9 @@ static void test_copy_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same),         cmocka_unit_test(test_other_disks),
-		cmocka_unit_test(test_unreadable),   cmocka_unit_test(test_other_words),
-		cmocka_unit_test(test_copy_journal),
+		cmocka_unit_test(test_same),        cmocka_unit_test(test_other_disks),
+		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_below_view),
+		cmocka_unit_test(test_other_words), cmocka_unit_test(test_copy_journal),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
