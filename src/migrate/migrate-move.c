@@ -154,9 +154,10 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 					"job recover' goes on",
 					migrate_job_host(context));
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted%s",
+		    "where the VM '%s' is did not become clear in %d s: %s%s%s; nothing is "
+		    "deleted%s",
 		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict),
-		    waits ? waits : "");
+		    job->silence ? ": " : "", job->silence ? job->silence : "", waits ? waits : "");
 	return false;
 }
 
@@ -315,6 +316,19 @@ bool migrate_move_undo(JobContext *context, void *data, const void *item, GError
 					  : fail_hopeless(job, context, verdict, error);
 }
 
+/* A host that is about to start or end a QEMU may keep silent for some seconds. */
+static enum migrate_verdict look_until_known(MigrateJob *job, JobContext *context)
+{
+	int64_t end = g_get_monotonic_time() + SETTLE_SECONDS * G_USEC_PER_SEC;
+	enum migrate_verdict verdict = migrate_job_look(job, context, NULL);
+
+	while (verdict == MIGRATE_UNKNOWN && g_get_monotonic_time() < end) {
+		g_usleep(G_USEC_PER_SEC);
+		verdict = migrate_job_look(job, context, NULL);
+	}
+	return verdict;
+}
+
 bool migrate_move_settle(JobContext *context, void *data, GError **error)
 {
 	MigrateJob *job = data;
@@ -324,10 +338,11 @@ bool migrate_move_settle(JobContext *context, void *data, GError **error)
 		return true;
 	if (!migrate_job_source(job, context, error) || !migrate_job_target(job, context, error))
 		return false;
-	verdict = migrate_job_look(job, context, NULL);
+	verdict = look_until_known(job, context);
 	if (verdict == MIGRATE_UNKNOWN) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-			    "not both hosts say where the VM '%s' is", job->plan->name);
+			    "not both hosts say where the VM '%s' is: %s", job->plan->name,
+			    job->silence);
 		return false;
 	}
 	/* What is still going is watched, or ended, by the task or its undo. */
