@@ -107,6 +107,7 @@ stayed ()
 # moved: it is on the other host, which is `at` from now on.
 moved ()
 {
+    take_console "$at"
     at=$(other "$at")
     runs_only_on "$at"
     writes_on "$at"
@@ -327,3 +328,4 @@ begin
 finish 0
 moved
 has_all_records "$at"
+said_in_order "$at"
