@@ -10,12 +10,35 @@
 #include "capture/identity.h"
 #include "capture/steps.h"
 #include "capture/target.h"
+#include "capture/traces.h"
 #include "capture/views.h"
 
 #include <inttypes.h>
 
 /* machine.json, domain.xml and capture.log, generously. */
 #define SMALL_FILES_BOUND (UINT64_C(1) << 20)
+
+/* What a capture has made on its way. */
+typedef struct {
+	GPtrArray *disks;
+	StorageMap *map;
+	Views *views;   /* NULL: none are needed */
+	json_t *traces; /* of who writes to the disks */
+	Manifest *manifest;
+	Bundle *bundle;
+	int level; /* what the clusters are compressed with */
+} Capture;
+
+static void capture_clear(Capture *capture)
+{
+	bundle_free(capture->bundle);
+	manifest_free(capture->manifest);
+	json_decref(capture->traces);
+	g_clear_pointer(&capture->views, views_free); /* the disks are theirs no more */
+	storage_map_free(capture->map);
+	g_clear_pointer(&capture->disks, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Capture, capture_clear)
 
 static uint64_t estimate_all(const struct capture_options *options, const GPtrArray *disks)
 {
@@ -61,15 +84,16 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 	return true;
 }
 
-static bool copy_disks(const struct capture_options *options, const Bundle *bundle, int level,
-		       const GPtrArray *disks, Manifest *manifest, CaptureLog *log, GError **error)
+static bool copy_disks(const struct capture_options *options, const Capture *capture,
+		       CaptureLog *log, GError **error)
 {
+	Manifest *manifest = capture->manifest;
 	const struct copy_all all = {
-		.bundle = bundle,
-		.disks = disks,
+		.bundle = capture->bundle,
+		.disks = capture->disks,
 		.manifest = manifest,
 		.copy = copy_disk,
-		.level = level,
+		.level = capture->level,
 		.dedupe = options->dedupe,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
@@ -80,26 +104,26 @@ static bool copy_disks(const struct capture_options *options, const Bundle *bund
 
 	if (!copy_all(&all, &results, error))
 		return false;
-	for (unsigned int i = 0; i < disks->len; i++) {
+	for (unsigned int i = 0; i < results->len; i++) {
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 		const struct copy_result *result = g_ptr_array_index(results, i);
 
 		disk->image_size = result->image_size;
-		if (!bundle_record_file(bundle, disk->sums, manifest, error))
+		if (!bundle_record_file(capture->bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, g_ptr_array_index(disks, i), result->gaps, disk, manifest,
-				log);
+		steps_note_gaps(options, g_ptr_array_index(capture->disks, i), result->gaps, disk,
+				manifest, log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}
 	return true;
 }
 
-/* @views: NULL, there are none. */
-static bool fill_bundle(const struct capture_options *options, const Bundle *bundle, int level,
-			const GPtrArray *disks, const Views *views, Manifest *manifest,
+static bool fill_bundle(const struct capture_options *options, const Capture *capture,
 			GError **error)
 {
+	const Bundle *bundle = capture->bundle;
+	Manifest *manifest = capture->manifest;
 	g_autoptr(CaptureLog) log =
 	    capture_log_new(bundle, options->resume ? CAPTURE_LOG_RESUME : CAPTURE_LOG_NEW,
 			    options->say, options->userdata, error);
@@ -107,8 +131,9 @@ static bool fill_bundle(const struct capture_options *options, const Bundle *bun
 	if (!log)
 		return false;
 	steps_log(log, options, manifest);
-	if (!copy_disks(options, bundle, level, disks, manifest, log, error) ||
-	    (views && !views_check(views, error)) ||
+	if (!copy_disks(options, capture, log, error) ||
+	    (capture->views && !views_check(capture->views, error)) ||
+	    !traces_check_idle(capture->traces, capture->disks, error) ||
 	    !bundle_remove_file(bundle, "domain.xml", error) ||
 	    !steps_write_domain(bundle, manifest, error))
 		return false;
@@ -153,27 +178,23 @@ static bool check_unfinished(const Bundle *bundle, GError **error)
 	return false;
 }
 
-/* @ret_level: what the clusters are compressed with. */
-static Bundle *open_bundle(const struct capture_options *options, const GPtrArray *disks,
-			   const Views *views, Manifest *manifest, int *ret_level, GError **error)
+static bool open_unfinished(const struct capture_options *options, Capture *capture, GError **error)
 {
-	g_autoptr(Bundle) bundle = NULL;
+	capture->bundle = bundle_open_unfinished(options->target, options->name, error);
+	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
+	       check_unfinished(capture->bundle, error) &&
+	       identity_take_over(capture->bundle, capture->disks, capture->traces,
+				  capture->manifest, &capture->level, error);
+}
 
-	if (options->resume) {
-		bundle = bundle_open_unfinished(options->target, options->name, error);
-		if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
-		    !check_unfinished(bundle, error) ||
-		    !identity_take_over(bundle, disks, manifest, ret_level, error))
-			return NULL;
-		return g_steal_pointer(&bundle);
-	}
-	bundle = bundle_create(options->target, options->name, error);
-	if (!bundle || !bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) ||
-	    (views && !views_save(views, bundle, error)) ||
-	    !identity_write(bundle, manifest, options->level, disks, error))
-		return NULL;
-	*ret_level = options->level;
-	return g_steal_pointer(&bundle);
+static bool make_bundle(const struct capture_options *options, Capture *capture, GError **error)
+{
+	capture->level = options->level;
+	capture->bundle = bundle_create(options->target, options->name, error);
+	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
+	       (!capture->views || views_save(capture->views, capture->bundle, error)) &&
+	       identity_write(capture->bundle, capture->manifest, capture->level, capture->disks,
+			      capture->traces, error);
 }
 
 /* Another machine may have the same name: nothing was read of this one then. */
@@ -230,26 +251,6 @@ static int find_complete(const struct capture_options *options, char **ret_bundl
 	return 1;
 }
 
-/* What a capture has made on its way. */
-typedef struct {
-	GPtrArray *disks;
-	StorageMap *map;
-	Views *views;
-	Manifest *manifest;
-	Bundle *bundle;
-	int level;
-} Capture;
-
-static void capture_clear(Capture *capture)
-{
-	bundle_free(capture->bundle);
-	manifest_free(capture->manifest);
-	g_clear_pointer(&capture->views, views_free); /* the disks are theirs no more */
-	storage_map_free(capture->map);
-	g_clear_pointer(&capture->disks, g_ptr_array_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Capture, capture_clear)
-
 /* Until the bundle is there. */
 static bool begin(Capture *capture, const Facts *facts, const struct capture_options *options,
 		  GError **error)
@@ -266,9 +267,9 @@ static bool begin(Capture *capture, const Facts *facts, const struct capture_opt
 	capture->manifest = steps_describe(facts, options, capture->disks, capture->map, error);
 	if (!capture->manifest)
 		return false;
-	capture->bundle = open_bundle(options, capture->disks, capture->views, capture->manifest,
-				      &capture->level, error);
-	return capture->bundle != NULL;
+	capture->traces = traces_read(capture->disks);
+	return options->resume ? open_unfinished(options, capture, error)
+			       : make_bundle(options, capture, error);
 }
 
 /* The snapshots cannot be believed: the same from the disks themselves, in the same bundle. */
@@ -291,7 +292,8 @@ static bool begin_without_views(Capture *capture, const Facts *facts,
 		return false;
 	manifest_free(capture->manifest);
 	capture->manifest = manifest;
-	return identity_write(capture->bundle, manifest, capture->level, capture->disks, error);
+	return identity_write(capture->bundle, manifest, capture->level, capture->disks,
+			      capture->traces, error);
 }
 
 static bool fill(Capture *capture, const Facts *facts, const struct capture_options *options,
@@ -300,8 +302,7 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 	g_autoptr(GError) cause = NULL, why = NULL;
 	struct capture_options again = *options;
 
-	if (fill_bundle(options, capture->bundle, capture->level, capture->disks, capture->views,
-			capture->manifest, &cause))
+	if (fill_bundle(options, capture, &cause))
 		return true;
 	if (!capture->views || views_check(capture->views, &why)) {
 		g_propagate_error(error, g_steal_pointer(&cause));
@@ -309,23 +310,26 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 	}
 	again.resume = true; /* what is there gives way */
 	return begin_without_views(capture, facts, options, why->message, error) &&
-	       fill_bundle(&again, capture->bundle, capture->level, capture->disks, NULL,
-			   capture->manifest, error);
+	       fill_bundle(&again, capture, error);
 }
 
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GError **error)
 {
 	g_auto(Capture) capture = { NULL };
+	g_autoptr(GError) cause = NULL;
 	int r = find_complete(options, ret_bundle, ret, error);
 
 	if (r != 0)
 		return r > 0;
 	if (!begin(&capture, facts, options, error))
 		return false;
-	if (!fill(&capture, facts, options, error)) {
-		g_prefix_error(error, "the bundle '%s' is incomplete, go on with --resume: ",
-			       capture.bundle->path);
+	if (!fill(&capture, facts, options, &cause)) {
+		g_prefix_error(&cause, "the bundle '%s' is incomplete%s: ", capture.bundle->path,
+			       g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT)
+				   ? ""
+				   : ", go on with --resume");
+		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
 	}
 	remove_journals(capture.bundle, capture.manifest);

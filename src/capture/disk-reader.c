@@ -22,8 +22,16 @@
 /* What is under way when all ends may take this long. */
 #define END_PATIENCE_MS 500u
 
+/* Who frees a request: the reader once it has ended, its thread where the reader has left it. */
+enum {
+	REQUEST_UNDER_WAY,
+	REQUEST_ENDED,
+	REQUEST_LEFT,
+};
+
 /* What the kernel or a thread works on. */
 struct request {
+	int state;              /* atomic; of a thread's */
 	struct disk_read *read; /* borrowed; NULL: left behind */
 	DiskHandle *handle;     /* owned */
 	uint64_t start;         /* bytes, aligned as is the length */
@@ -42,7 +50,7 @@ struct disk_reader {
 	GPtrArray *under_way; /* of struct request * */
 	GQueue *left;         /* of struct disk_read *: to be returned as failed; owned */
 	int64_t last_end;     /* of g_get_monotonic_time(): when a read ended, or the first began */
-	unsigned int n_behind;
+	unsigned int n_behind; /* in the ring; threads free what is left to them */
 
 	bool has_ring;
 	struct io_uring ring;
@@ -80,7 +88,13 @@ static void read_in_thread(void *item, void *userdata)
 	    pread(request->handle->fd, request->buf, request->len, (off_t)request->start));
 
 	request->n = n < 0 ? -errno : n;
-	g_async_queue_push(request->ended, request);
+	if (g_atomic_int_compare_and_exchange(&request->state, REQUEST_UNDER_WAY, REQUEST_ENDED)) {
+		g_autoptr(GAsyncQueue) ended = g_steal_pointer(&request->ended);
+
+		g_async_queue_push(ended, request);
+	} else {
+		request_free(request);
+	}
 }
 
 /* Not exclusive: then it cannot fail, and starts threads only as they are needed. */
@@ -108,7 +122,7 @@ DiskReader *disk_reader_new(DiskSource *source, const struct disk_reader_options
 	reader->has_ring = r == 0;
 	if (!reader->has_ring) {
 		g_debug("%s: read by threads: %s", disk_source_disk(source)->name, g_strerror(-r));
-		reader->ended = g_async_queue_new();
+		reader->ended = g_async_queue_new_full((GDestroyNotify)request_free);
 		start_threads(reader);
 	}
 	return g_steal_pointer(&reader);
@@ -210,7 +224,8 @@ struct disk_read *disk_reader_wait(DiskReader *reader, unsigned int timeout_ms)
 		if (request && request->read)
 			return end_request(reader, request);
 		if (request) {
-			reader->n_behind--;
+			if (!reader->threads)
+				reader->n_behind--;
 			request_free(request);
 		} else if (rest == 0) {
 			return NULL;
@@ -232,11 +247,17 @@ void disk_reader_leave_behind(DiskReader *reader)
 	for (unsigned int i = 0; i < reader->under_way->len; i++) {
 		struct request *request = g_ptr_array_index(reader->under_way, i);
 
-		request->memory = g_steal_pointer(&request->read->memory);
-		request->read->errnum = ETIMEDOUT;
+		struct disk_read *read = g_steal_pointer(&request->read);
+
+		request->memory = g_steal_pointer(&read->memory);
+		read->errnum = ETIMEDOUT;
 		bytes += request->len;
-		g_queue_push_tail(reader->left, g_steal_pointer(&request->read));
-		reader->n_behind++;
+		g_queue_push_tail(reader->left, read);
+		if (!reader->threads)
+			reader->n_behind++;
+		else /* that has ended meanwhile is in the queue */
+			(void)g_atomic_int_compare_and_exchange(&request->state, REQUEST_UNDER_WAY,
+								REQUEST_LEFT);
 	}
 	g_ptr_array_set_size(reader->under_way, 0);
 	disk_source_note_stall(reader->source, bytes);
@@ -286,9 +307,7 @@ void disk_reader_free(DiskReader *reader)
 	if (reader->under_way && !settle(reader)) {
 		g_debug("%s: %u reads are left behind", disk_source_disk(reader->source)->name,
 			reader->n_behind);
-		if (reader->threads)
-			g_thread_pool_free(reader->threads, false, false);
-		return; /* they use what is here */
+		return; /* the ring is theirs */
 	}
 	if (reader->threads)
 		g_thread_pool_free(reader->threads, false, true);

@@ -93,7 +93,8 @@ static bool open_disk(Salvage *salvage, GError **error)
 		}
 		if (g_get_monotonic_time() >= until) {
 			g_propagate_prefixed_error(error, g_steal_pointer(&cause),
-						   "the disk is gone for %u ms: ", stall_ms);
+						   "%s: the disk is gone for %g s: ",
+						   name_of(salvage), stall_ms / 1e3);
 			return false;
 		}
 		g_usleep(MIN(RETRY_MS, stall_ms) * 1000);

@@ -7,6 +7,7 @@
 #include "capture/copy-all.h"
 #include "capture/steps.h"
 #include "capture/target.h"
+#include "capture/traces.h"
 #include "capture/update-disk.h"
 #include "capture/update-match.h"
 #include "capture/views.h"
@@ -125,7 +126,8 @@ static void give_up(Bundle *bundle, const Manifest *old, GError **error)
 typedef struct {
 	GPtrArray *disks;
 	StorageMap *map;
-	Views *views; /* NULL: none are needed */
+	Views *views;   /* NULL: none are needed */
+	json_t *traces; /* of who writes to the disks */
 	Manifest *manifest;
 	GArray *counts; /* of struct update_counts */
 } Next;
@@ -134,6 +136,7 @@ static void next_clear(Next *next)
 {
 	g_clear_pointer(&next->counts, g_array_unref);
 	manifest_free(next->manifest);
+	json_decref(next->traces);
 	g_clear_pointer(&next->views, views_free); /* the disks are theirs no more */
 	storage_map_free(next->map);
 	g_clear_pointer(&next->disks, g_ptr_array_unref);
@@ -149,6 +152,7 @@ static bool bring_up_to_date(const struct capture_options *options, Bundle *bund
 	if (bundle_update_begin(bundle, error) &&
 	    make_next(options, bundle, next->disks, next->manifest, heads, next->counts, error) &&
 	    (!next->views || views_check(next->views, error)) &&
+	    traces_check_idle(next->traces, next->disks, error) &&
 	    bundle_update_commit(bundle, next->manifest, heads->data, &committed, error))
 		return true;
 	if (committed)
@@ -183,6 +187,7 @@ static bool describe(const Facts *facts, const struct capture_options *options,
 	next->manifest = steps_describe(facts, options, next->disks, next->map, error);
 	if (!next->manifest || !update_match_manifests(old, next->manifest, error))
 		return false;
+	next->traces = traces_read(next->disks);
 	take_over(old, next->manifest);
 	return true;
 }

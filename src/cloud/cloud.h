@@ -162,7 +162,8 @@ int cloud_pool_find_path(Cloud *cloud, const char *path, CloudPool **ret, GCance
 
 /*
  * Define a pool of type "dir"; nothing on disk is touched.  EXISTS if another pool has the name,
- * the UUID or the path.  Success if this very pool is defined already.
+ * the UUID or the path; BUSY if that is only a pool of a question about the directory, which goes
+ * in a moment.  Success if this very pool is defined already.
  */
 bool cloud_pool_define(Cloud *cloud, const char *uuid, const char *name, const char *path,
 		       GCancellable *cancellable, GError **error);

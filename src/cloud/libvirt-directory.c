@@ -17,8 +17,6 @@
 #include <libvirt/virterror.h>
 #include <string.h>
 
-#define SCRATCH_PREFIX "wherry-directory-"
-
 static bool is_gone(void)
 {
 	return virGetLastErrorCode() == VIR_ERR_NO_STORAGE_POOL;
@@ -50,7 +48,7 @@ static bool clear_scratch(virConnectPtr connection, const char *uuid, GError **e
 		libvirt_error(error, "looking for the pool %s", uuid);
 		return false;
 	}
-	if (!g_str_has_prefix(virStoragePoolGetName(pool), SCRATCH_PREFIX)) {
+	if (!g_str_has_prefix(virStoragePoolGetName(pool), LIBVIRT_SCRATCH_PREFIX)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
 			    "the pool %s is already defined, as '%s'; its directory is made before "
 			    "it and removed after it",
@@ -62,7 +60,7 @@ static bool clear_scratch(virConnectPtr connection, const char *uuid, GError **e
 
 static char *scratch_xml(const LibvirtRequest *request)
 {
-	g_autofree char *name = g_strconcat(SCRATCH_PREFIX, request->uuid, NULL);
+	g_autofree char *name = g_strconcat(LIBVIRT_SCRATCH_PREFIX, request->uuid, NULL);
 
 	return libvirt_write_pool(request->uuid, name, request->path);
 }

@@ -147,6 +147,9 @@ bool libvirt_read_memory(virConnectPtr connection, unsigned int *ret_cpus, uint6
  */
 int libvirt_pool_on(virConnectPtr connection, const char *path, CloudPool **ret, GError **error);
 
+/* What begins the name of a pool that libvirt-directory.c takes for a moment. */
+#define LIBVIRT_SCRATCH_PREFIX "wherry-directory-"
+
 /* Of libvirt-volume.c, for work in a request's thread.  BUSY: the pool is inactive. */
 virStorageVolPtr libvirt_find_volume(virConnectPtr connection, const LibvirtRequest *request,
 				     GError **error);

@@ -120,7 +120,7 @@ int libvirt_pool_on(virConnectPtr connection, const char *path, CloudPool **ret,
 /*
  * Whether a pool with anything of the new one is there.  Libvirt would change one that has the same
  * name and UUID.
- * 1: this very pool; 0: none; -1: failed, EXISTS if another one has it.
+ * 1: this very pool; 0: none; -1: failed, EXISTS if another one has it, BUSY if only for a moment.
  */
 static int find_defined(virConnectPtr connection, const LibvirtRequest *request, GError **error)
 {
@@ -137,7 +137,10 @@ static int find_defined(virConnectPtr connection, const LibvirtRequest *request,
 		if (name && uuid && path)
 			return 1;
 		if (name || uuid || path) {
-			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_EXISTS,
+			g_set_error(error, WHERRY_ERROR,
+				    g_str_has_prefix(pool->name, LIBVIRT_SCRATCH_PREFIX)
+					? WHERRY_ERROR_BUSY
+					: WHERRY_ERROR_EXISTS,
 				    "%s: the pool '%s' (%s) on '%s' has %s", request->doing,
 				    pool->name, pool->uuid, pool->path ? pool->path : "no path",
 				    name   ? "that name already"
@@ -147,6 +150,16 @@ static int find_defined(virConnectPtr connection, const LibvirtRequest *request,
 		}
 	}
 	return 0;
+}
+
+/* Libvirt refused a pool that find_defined() had not found: it came in between, to stay or not. */
+static void explain_clash(virConnectPtr connection, const LibvirtRequest *request, GError **error)
+{
+	g_autoptr(GError) clash = NULL;
+
+	libvirt_error_as(&clash, WHERRY_ERROR_BUSY, "%s", request->doing);
+	if (find_defined(connection, request, error) >= 0)
+		g_propagate_error(error, g_steal_pointer(&clash));
 }
 
 static bool work_define(virConnectPtr connection, LibvirtRequest *request, GError **error)
@@ -159,7 +172,7 @@ static bool work_define(virConnectPtr connection, LibvirtRequest *request, GErro
 		return r > 0;
 	pool = virStoragePoolDefineXML(connection, xml, 0);
 	if (!pool && libvirt_error_is_clash())
-		libvirt_error_as(error, WHERRY_ERROR_EXISTS, "%s", request->doing);
+		explain_clash(connection, request, error);
 	else if (!pool)
 		libvirt_error(error, "%s", request->doing);
 	return pool != NULL;

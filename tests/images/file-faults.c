@@ -4,8 +4,8 @@
  * call fails.
  *
  * The calls are counted from 1.  FAULT_AT=N: just before call N the process sends itself SIGKILL,
- * or with FAULT=EIO or FAULT=ENOSPC the call fails with that.  FAULT_LOG=FILE: the name of each
- * call is appended there, a line each.
+ * or with FAULT=STOP SIGSTOP, or with FAULT=EIO or FAULT=ENOSPC the call fails with that.
+ * FAULT_LOG=FILE: the name of each call is appended there, a line each.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -48,6 +48,10 @@ static bool fails(const char *name)
 		return false;
 	if (!how)
 		(void)kill(getpid(), SIGKILL);
+	if (how && strcmp(how, "STOP") == 0) {
+		(void)kill(getpid(), SIGSTOP);
+		return false;
+	}
 	errno = how && strcmp(how, "ENOSPC") == 0 ? ENOSPC : EIO;
 	return true;
 }

@@ -140,6 +140,15 @@ $base/x/y/z" cloud directory-missing $uuid "$base/x/y/z"
     libvirt pool-create scratch.xml > /dev/null
     gives no cloud directory-exists $uuid "$base/x"
     nothing_left
+
+    # Another's question about the directory is in the way only for its moment.
+    libvirt pool-create-as "wherry-directory-another" dir --target "$base" > /dev/null
+    fails_with "BUSY: " cloud pool-define $uuid images "$base"
+    libvirt pool-destroy "wherry-directory-another" > /dev/null
+    libvirt pool-create-as another dir --target "$base" > /dev/null
+    fails_with "EXISTS: " cloud pool-define $uuid images "$base"
+    libvirt pool-destroy another > /dev/null
+    nothing_left
     libvirt pool-define scratch.xml > /dev/null
     gives gone cloud directory-delete $uuid "$base/x"
     nothing_left

@@ -234,7 +234,7 @@ kill -KILL $pid
 wait $pid 2> /dev/null || true
 cp --sparse=always disk disk.kept
 printf x | dd of=disk bs=1 seek=100 conv=notrunc status=none
-fails_with 'is not as it was when its capture was interrupted' capture refused --resume
+fails_with 'was in use since its capture was interrupted' capture refused --resume
 cp --sparse=always disk.kept disk
 head -c 3M /dev/zero | tr '\0' x | dd of=disk bs=1M seek=1 iflag=fullblock conv=notrunc status=none
 fails_with 'has changed at byte' capture refused --resume

@@ -132,7 +132,7 @@ kill -STOP $pid
 unserve
 kill -CONT $pid
 ! wait $pid || fail "a disk that is gone was captured"
-grep -q "the disk is gone for 1500 ms" out || fail "$(cat out)"
+grep -q "the disk is gone for 1.5 s" out || fail "$(cat out)"
 grep -q "go on with --resume" out || fail "$(cat out)"
 serve
 start 1500 --resume

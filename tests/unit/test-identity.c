@@ -6,7 +6,7 @@
 #include "capture/chunk.h"
 #include "capture/copy-journal.h"
 #include "capture/identity.h"
-#include "capture/plan.h"
+#include "capture/traces.h"
 
 #define DISK_SIZE (UINT64_C(8) << 20)
 
@@ -78,11 +78,21 @@ static void scene_clear(Scene *scene)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scene, scene_clear)
 
+static bool take_over(const Scene *scene, int *ret_level, GError **error)
+{
+	json_auto_t *traces = traces_read(scene->disks);
+
+	return identity_take_over(scene->bundle, scene->disks, traces, scene->manifest, ret_level,
+				  error);
+}
+
 static void write_identity(Scene *scene)
 {
+	json_auto_t *traces = traces_read(scene->disks);
 	g_autoptr(GError) error = NULL;
 
-	assert_ok(identity_write(scene->bundle, scene->manifest, 7, scene->disks, &error), error);
+	assert_ok(identity_write(scene->bundle, scene->manifest, 7, scene->disks, traces, &error),
+		  error);
 	g_free(scene->manifest->id);
 	scene->manifest->id = g_strdup("second-id");
 	g_free(scene->manifest->created);
@@ -96,11 +106,10 @@ static void test_same(void **state)
 	int level = 1;
 
 	scene_init(&scene);
-	assert_false(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+	assert_false(take_over(&scene, &level, &error));
 	assert_error(&error, WHERRY_ERROR_NOT_FOUND, "nothing was copied yet");
 	write_identity(&scene);
-	assert_ok(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error),
-		  error);
+	assert_ok(take_over(&scene, &level, &error), error);
 	assert_int_equal(level, 7);
 	assert_string_equal(scene.manifest->id, "first-id");
 	assert_string_equal(scene.manifest->created, "first-time");
@@ -168,11 +177,11 @@ static void test_other_disks(void **state)
 		{ other_sectors, "its sector size" },
 		{ other_wwn, "its WWN" },
 		{ other_serial, "its serial number" },
-		{ other_start, "its partition table" },
-		{ other_end, "its partition table" },
+		{ other_start, "the partition table of" },
+		{ other_end, "the partition table of" },
 		{ other_map, "its map of the bytes in use" },
-		{ other_volume, "'vg0/root' was in use since" },
-		{ other_volume_end, "'vg0/root' was in use since" },
+		{ other_volume, "the ends of 'vg0/root' has changed" },
+		{ other_volume_end, "the ends of 'vg0/root' has changed" },
 		{ one_more, "was of 1 disks, this one is of 2" },
 	};
 
@@ -184,8 +193,7 @@ static void test_other_disks(void **state)
 		scene_init(&scene);
 		write_identity(&scene);
 		cases[i].change(&scene);
-		assert_false(
-		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_false(take_over(&scene, &level, &error));
 		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
 	}
 }
@@ -196,8 +204,7 @@ static void assert_taken_over(Scene *scene)
 	g_autoptr(GError) error = NULL;
 	int level;
 
-	assert_ok(identity_take_over(scene->bundle, scene->disks, scene->manifest, &level, &error),
-		  error);
+	assert_ok(take_over(scene, &level, &error), error);
 }
 
 /* What cannot be read, then or now, proves nothing; the rest does. */
@@ -218,8 +225,8 @@ static void test_unreadable(void **state)
 	disk_write(scene.plan.dev, DISK_SIZE - 1, "x", 1); /* could not be read then */
 	assert_taken_over(&scene);
 	disk_write(scene.plan.dev, DISK_SIZE - 200000, "x", 1);
-	assert_false(identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
-	assert_error(&error, WHERRY_ERROR_DIFFERENT, "what lies at its ends");
+	assert_false(take_over(&scene, &level, &error));
+	assert_error(&error, WHERRY_ERROR_DIFFERENT, "what else lies at its ends");
 }
 
 /* A view shows what it did before; what was written to the disk below it counts all the same. */
@@ -229,10 +236,10 @@ static void test_below_view(void **state)
 		uint64_t offset;
 		const char *words; /* NULL: nobody looks there */
 	} cases[] = {
-		{ 511, "what lies at its ends" },
-		{ DISK_SIZE - 1, "what lies at its ends" },
-		{ (2 << 20) + 1024, "'vg0/root' was in use since" },
-		{ (3 << 20) + 1024, "'vg0/root' was in use since" },
+		{ 511, "what else lies at its ends" },
+		{ DISK_SIZE - 1, "what else lies at its ends" },
+		{ (2 << 20) + 1024, "the ends of 'vg0/root' has changed" },
+		{ (3 << 20) + 1024, "the ends of 'vg0/root' has changed" },
 		{ (2 << 20) - 1, NULL },
 	};
 
@@ -250,8 +257,7 @@ static void test_below_view(void **state)
 			assert_taken_over(&scene);
 			continue;
 		}
-		assert_false(
-		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_false(take_over(&scene, &level, &error));
 		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
 	}
 }
@@ -278,8 +284,7 @@ static void test_other_words(void **state)
 		assert_ok(journal_write(scene.bundle, IDENTITY_FILE, texts[i], strlen(texts[i]),
 					&error),
 			  error);
-		assert_false(
-		    identity_take_over(scene.bundle, scene.disks, scene.manifest, &level, &error));
+		assert_false(take_over(&scene, &level, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "is none of this version");
 	}
 }

@@ -16,7 +16,7 @@
 
 /* Nothing that answers takes so long here, and of what does not one test has many. */
 #define STALL_MS       400u
-#define STALL_SHORT_MS 20u
+#define STALL_SHORT_MS 150u
 
 /* What is wrong with the disk: reads of [from, to) that reach into it fail, ... */
 static struct {
