@@ -87,9 +87,12 @@ static bool tell(const struct watch *watch)
 		now.item = "(zeros count)";
 		now.done = now.all_done = it->disk_done;
 		now.total = now.all_total = it->disk_total;
+		now.rate = it->disk_rate;
 	} else if (it->phase == CLOUD_PHASE_MEMORY) {
 		now.phase = "copying the memory";
 		now.item = item;
+		now.rate = it->memory_rate;
+		now.dirty_rate = it->dirty_rate;
 		now.total = now.all_total = it->memory_total;
 		now.done = now.all_done = it->memory_total - MIN(it->memory_left, it->memory_total);
 	}
