@@ -309,7 +309,12 @@ static bool copy_chunks(Copy *copy, GError **error)
 static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 {
 	const struct copy_job *job = copy->job;
-	CopyJournal journal = { .finished = true, .done = copy->progress.done, .gaps = copy->gaps };
+	CopyJournal journal = {
+		.finished = true,
+		.shared = image_writer_shared(copy->image),
+		.done = copy->progress.done,
+		.gaps = copy->gaps,
+	};
 	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&copy->progress, true, error) ||
@@ -321,6 +326,7 @@ static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
 	ret->image_size = journal.image_size;
+	ret->shared = journal.shared;
 	ret->gaps = g_steal_pointer(&copy->gaps);
 	return true;
 }
@@ -363,6 +369,7 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 		    !copy_progress_report(&copy.progress, true, error))
 			return false;
 		ret->image_size = journal.image_size;
+		ret->shared = journal.shared;
 		ret->gaps = g_steal_pointer(&journal.gaps);
 		return true;
 	}
