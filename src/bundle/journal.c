@@ -33,11 +33,16 @@ bool journal_write(const Bundle *bundle, const char *name, const void *data, siz
 		.version = le32_make(JOURNAL_VERSION),
 		.len = le64_make(len),
 	};
-	g_autoptr(GByteArray) all =
-	    g_byte_array_sized_new((unsigned int)(sizeof(header) + len + sizeof(struct digest)));
+	g_autoptr(GByteArray) all = NULL;
 	struct digest digest;
 
-	g_assert(len <= JOURNAL_MAX_BYTES);
+	if (len > JOURNAL_MAX_BYTES - sizeof(header) - sizeof(digest)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "'%s/%s' would hold %zu bytes, more than the %" PRIu64 " of a journal",
+			    bundle->path, name, len, JOURNAL_MAX_BYTES);
+		return false;
+	}
+	all = g_byte_array_sized_new((unsigned int)(sizeof(header) + len + sizeof(digest)));
 	g_byte_array_append(all, (const uint8_t *)&header, sizeof(header));
 	g_byte_array_append(all, data, (unsigned int)len);
 	digest = digest_of(all->data, all->len);

@@ -11,7 +11,10 @@
 /* More is no state of ours. */
 #define JOURNAL_MAX_BYTES (UINT64_C(256) << 20)
 
-/* Make @data the content of @name, and get it to the medium: the old one or this one is there. */
+/*
+ * Make @data the content of @name, and get it to the medium: the old one or this one is there.
+ * WHERRY_ERROR_UNSUPPORTED: it is too long, and the old one is.
+ */
 bool journal_write(const Bundle *bundle, const char *name, const void *data, size_t len,
 		   GError **error);
 

@@ -12,7 +12,7 @@
 /* Bytes of a string, without its final NUL. */
 #define MANIFEST_MAX_STRING 4096
 
-/* Of any kind and at any depth; a disk has about 25, a volume 8. */
+/* Of any kind and at any depth; a disk has about 25, a volume 9. */
 #define MANIFEST_MAX_VALUES 500000
 
 /* The end of the file, with the digest between the two. */
@@ -38,7 +38,7 @@ struct field {
 	enum field_kind kind;
 	size_t offset;                   /* bytes, in the struct */
 	bool optional;                   /* null in the file, NULL in the struct: not known */
-	bool later;                      /* an array that older bundles do not have: empty */
+	bool later;                      /* older bundles do not have it: NULL, an empty array */
 	uint64_t min, max;               /* of a number, or of how many items */
 	const char *wanted;              /* of a string or an enum: its form, for people */
 	bool (*valid)(const char *text); /* of a string; NULL: any but the empty one */

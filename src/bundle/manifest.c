@@ -143,6 +143,7 @@ static const struct field volume_fields[] = {
 	{ BYTES(used, 0, MAX_DISK) },
 	{ FORM(type, is_partition_type, "of the form 0x83 or a GUID in lower case"), OR_NULL },
 	{ TEXT(content), OR_NULL },
+	{ TEXT(uuid), OR_NULL, LATER },
 	{ TEXT(how) },
 	{ NULL },
 };
@@ -168,6 +169,7 @@ static const struct field disk_fields[] = {
 	{ BYTES(size, 1, MAX_DISK) },
 	{ NUMBER(sector_size, 512, 4096) },
 	{ FORM(table, is_table, "gpt, mbr or none") },
+	{ TEXT(table_id), OR_NULL, LATER },
 	{ BYTES(used, 0, MAX_DISK) },
 	{ RECORDS(volumes, volume_record, 0, 4096) },
 	{ RECORDS(unreadable, gap_record, 0, MANIFEST_MAX_GAPS) },

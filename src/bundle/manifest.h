@@ -43,6 +43,7 @@ struct manifest_volume {
 	uint64_t used;       /* bytes that are carried */
 	char *type;    /* of the partition: "0x83" or a GUID in lower case; NULL: no partition */
 	char *content; /* "ext4", "vfat", "swap" ...; NULL: not known */
+	char *uuid;    /* of the content; NULL: it has none, or not known */
 	char *how;     /* how the map was made: "ext4, clean", "carried whole: XFS" */
 };
 
@@ -65,6 +66,7 @@ struct manifest_disk {
 	uint64_t size;              /* bytes */
 	uint32_t sector_size;       /* bytes, logical: 512 or 4096 */
 	char *table;                /* "gpt", "mbr", "none" */
+	char *table_id;             /* of the partition table; NULL: not known */
 	uint64_t used;              /* bytes that are carried */
 	GPtrArray *volumes;         /* of struct manifest_volume *; never NULL */
 	GPtrArray *unreadable;      /* of struct manifest_gap *, ascending; never NULL */

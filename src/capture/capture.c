@@ -26,11 +26,13 @@ typedef struct {
 	json_t *traces; /* of who writes to the disks */
 	Manifest *manifest;
 	Bundle *bundle;
-	int level; /* what the clusters are compressed with */
+	struct identity_storage storage;
+	GArray *shared; /* of uint64_t: bytes that equal clusters share, one for each disk */
 } Capture;
 
 static void capture_clear(Capture *capture)
 {
+	g_clear_pointer(&capture->shared, g_array_unref);
 	bundle_free(capture->bundle);
 	manifest_free(capture->manifest);
 	json_decref(capture->traces);
@@ -84,8 +86,8 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 	return true;
 }
 
-static bool copy_disks(const struct capture_options *options, const Capture *capture,
-		       CaptureLog *log, GError **error)
+static bool copy_disks(const struct capture_options *options, Capture *capture, CaptureLog *log,
+		       GError **error)
 {
 	Manifest *manifest = capture->manifest;
 	const struct copy_all all = {
@@ -93,8 +95,8 @@ static bool copy_disks(const struct capture_options *options, const Capture *cap
 		.disks = capture->disks,
 		.manifest = manifest,
 		.copy = copy_disk,
-		.level = capture->level,
-		.dedupe = options->dedupe,
+		.level = capture->storage.level,
+		.dedupe = capture->storage.dedupe,
 		.allow_bad = options->allow_bad,
 		.resume = options->resume,
 		.progress = options->progress,
@@ -104,11 +106,14 @@ static bool copy_disks(const struct capture_options *options, const Capture *cap
 
 	if (!copy_all(&all, &results, error))
 		return false;
+	g_clear_pointer(&capture->shared, g_array_unref);
+	capture->shared = g_array_new(false, false, sizeof(uint64_t));
 	for (unsigned int i = 0; i < results->len; i++) {
 		struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 		const struct copy_result *result = g_ptr_array_index(results, i);
 
 		disk->image_size = result->image_size;
+		g_array_append_val(capture->shared, result->shared);
 		if (!bundle_record_file(capture->bundle, disk->sums, manifest, error))
 			return false;
 		steps_note_gaps(options, g_ptr_array_index(capture->disks, i), result->gaps, disk,
@@ -119,8 +124,7 @@ static bool copy_disks(const struct capture_options *options, const Capture *cap
 	return true;
 }
 
-static bool fill_bundle(const struct capture_options *options, const Capture *capture,
-			GError **error)
+static bool fill_bundle(const struct capture_options *options, Capture *capture, GError **error)
 {
 	const Bundle *bundle = capture->bundle;
 	Manifest *manifest = capture->manifest;
@@ -184,16 +188,16 @@ static bool open_unfinished(const struct capture_options *options, Capture *capt
 	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
 	       check_unfinished(capture->bundle, error) &&
 	       identity_take_over(capture->bundle, capture->disks, capture->traces,
-				  capture->manifest, &capture->level, error);
+				  capture->manifest, &capture->storage, error);
 }
 
 static bool make_bundle(const struct capture_options *options, Capture *capture, GError **error)
 {
-	capture->level = options->level;
+	capture->storage = (struct identity_storage){ options->level, options->dedupe };
 	capture->bundle = bundle_create(options->target, options->name, error);
 	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
 	       (!capture->views || views_save(capture->views, capture->bundle, error)) &&
-	       identity_write(capture->bundle, capture->manifest, capture->level, capture->disks,
+	       identity_write(capture->bundle, capture->manifest, &capture->storage, capture->disks,
 			      capture->traces, error);
 }
 
@@ -292,7 +296,7 @@ static bool begin_without_views(Capture *capture, const Facts *facts,
 		return false;
 	manifest_free(capture->manifest);
 	capture->manifest = manifest;
-	return identity_write(capture->bundle, manifest, capture->level, capture->disks,
+	return identity_write(capture->bundle, manifest, &capture->storage, capture->disks,
 			      capture->traces, error);
 }
 
@@ -314,7 +318,7 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 }
 
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
-		 Manifest **ret, GError **error)
+		 Manifest **ret, GArray **ret_shared, GError **error)
 {
 	g_auto(Capture) capture = { NULL };
 	g_autoptr(GError) cause = NULL;
@@ -335,5 +339,6 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 	remove_journals(capture.bundle, capture.manifest);
 	*ret_bundle = g_strdup(capture.bundle->path);
 	*ret = g_steal_pointer(&capture.manifest);
+	*ret_shared = g_steal_pointer(&capture.shared);
 	return true;
 }

@@ -24,7 +24,7 @@ struct capture_options {
 	const char *const *disks;    /* block devices or raw images, at least one; NULL ends */
 	const char *const *left_out; /* words on each disk that is not carried; NULL: none */
 	int level;                   /* of zstd, or CAPTURE_LEVEL_NONE; not asked on a resume */
-	bool dedupe;                 /* equal compressed clusters share their bytes */
+	bool dedupe;                 /* equal compressed clusters share their bytes; neither */
 	bool allow_bad;              /* what cannot be read of a disk is zero, and listed */
 	bool resume;                 /* go on with the bundle that is there, unfinished */
 	const char *update;          /* a bundle, for update_run(), which asks for no target */
@@ -36,10 +36,12 @@ struct capture_options {
 };
 
 /*
- * Capture; @ret_bundle: the path of the bundle; @ret: its manifest; both owned by the caller.
+ * Capture; @ret_bundle: the path of the bundle; @ret: its manifest; @ret_shared: of uint64_t, bytes
+ * that equal clusters share, one for each disk, or NULL when nothing was read; all owned by the
+ * caller.
  *
  * Until the bundle is made a failure changes nothing.  After that it leaves a bundle without
  * machine.json, which the message names, and which can be resumed.
  */
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
-		 Manifest **ret, GError **error);
+		 Manifest **ret, GArray **ret_shared, GError **error);

@@ -12,6 +12,7 @@
 struct copy_journal_head {
 	le64 finished;
 	le64 image_size;
+	le64 shared;
 	le64 done;
 	le64 next;
 	le64 chunks;
@@ -28,6 +29,7 @@ bool copy_journal_write(const Bundle *bundle, const char *name, const CopyJourna
 	const struct copy_journal_head head = {
 		.finished = le64_make(journal->finished),
 		.image_size = le64_make(journal->image_size),
+		.shared = le64_make(journal->shared),
 		.done = le64_make(journal->done),
 		.next = le64_make(journal->next),
 		.chunks = le64_make(journal->chunks),
@@ -100,6 +102,7 @@ int copy_journal_read(const Bundle *bundle, const char *name, CopyJournal *ret, 
 	*ret = (CopyJournal){
 		.finished = le64_get(head.finished) != 0,
 		.image_size = le64_get(head.image_size),
+		.shared = le64_get(head.shared),
 		.done = le64_get(head.done),
 		.next = le64_get(head.next),
 		.chunks = le64_get(head.chunks),

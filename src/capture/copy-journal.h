@@ -9,6 +9,7 @@
 typedef struct {
 	bool finished;       /* image and sums are complete */
 	uint64_t image_size; /* bytes, if it is finished */
+	uint64_t shared;     /* bytes of its clusters that are those of equal ones, the same */
 	uint64_t done;       /* bytes in use that were copied */
 	uint64_t next;       /* bytes: where on the disk it goes on */
 	uint64_t chunks;     /* of the sums */

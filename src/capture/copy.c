@@ -7,6 +7,7 @@
 
 #include "base/autofd.h"
 #include "base/error.h"
+#include "bundle/journal.h"
 #include "capture/chunk-read.h"
 #include "capture/copy-journal.h"
 #include "capture/copy-progress.h"
@@ -182,8 +183,8 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 }
 
 /*
- * What a test cannot wait for: WHERRY_CHECKPOINT_BYTES, see tests/scripts/resume.sh, and
- * WHERRY_STALL_MS, see stall.sh.  Only less than the @limit is taken.
+ * What a test cannot wait for: WHERRY_CHECKPOINT_BYTES and WHERRY_JOURNAL_BYTES, see
+ * tests/scripts/resume.sh, and WHERRY_STALL_MS, see stall.sh.  Only less than the @limit is taken.
  */
 static uint64_t number_of_test(const char *name, uint64_t limit)
 {
@@ -221,9 +222,26 @@ static bool start_pipeline(Copy *copy, GError **error)
 
 /* ---- On the way ---- */
 
-static bool checkpoint(Copy *copy, GError **error)
+/* With the image grows what its writer has to say: when that is too much, the last one stays. */
+static bool save_journal(const Copy *copy, const CopyJournal *journal, GError **error)
 {
 	const struct copy_job *job = copy->job;
+	g_autoptr(GError) cause = NULL;
+
+	if (journal->image->len >= number_of_test("WHERRY_JOURNAL_BYTES", JOURNAL_MAX_BYTES))
+		return true;
+	if (copy_journal_write(job->bundle, job->journal, journal, &cause))
+		return true;
+	if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED)) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+	g_debug("%s: the last checkpoint stays", cause->message);
+	return true;
+}
+
+static bool checkpoint(Copy *copy, GError **error)
+{
 	g_autoptr(GByteArray) state = g_byte_array_new();
 	CopyJournal journal = {
 		.done = copy->progress.done,
@@ -234,7 +252,7 @@ static bool checkpoint(Copy *copy, GError **error)
 
 	if (!image_writer_checkpoint(copy->image, state, error) ||
 	    !sums_writer_checkpoint(copy->sums, &journal.chunks, error) ||
-	    !copy_journal_write(job->bundle, job->journal, &journal, error))
+	    !save_journal(copy, &journal, error))
 		return false;
 	copy->saved = copy->progress.done;
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
@@ -291,7 +309,12 @@ static bool copy_chunks(Copy *copy, GError **error)
 static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 {
 	const struct copy_job *job = copy->job;
-	CopyJournal journal = { .finished = true, .done = copy->progress.done, .gaps = copy->gaps };
+	CopyJournal journal = {
+		.finished = true,
+		.shared = image_writer_shared(copy->image),
+		.done = copy->progress.done,
+		.gaps = copy->gaps,
+	};
 	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&copy->progress, true, error) ||
@@ -303,6 +326,7 @@ static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))
 		return false;
 	ret->image_size = journal.image_size;
+	ret->shared = journal.shared;
 	ret->gaps = g_steal_pointer(&copy->gaps);
 	return true;
 }
@@ -345,6 +369,7 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 		    !copy_progress_report(&copy.progress, true, error))
 			return false;
 		ret->image_size = journal.image_size;
+		ret->shared = journal.shared;
 		ret->gaps = g_steal_pointer(&journal.gaps);
 		return true;
 	}

@@ -33,6 +33,7 @@ struct copy_job {
 
 struct copy_result {
 	uint64_t image_size; /* bytes of the image */
+	uint64_t shared;     /* of a copy: bytes of clusters that are those of equal ones */
 	GArray *gaps;        /* of struct extent: what could not be read; owned */
 	uint64_t changed;    /* of an update: bytes of the chunks that differed */
 	uint64_t unused;     /* of an update: bytes of the image that nothing refers to */

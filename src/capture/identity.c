@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define IDENTITY_SCHEMA 4
+#define IDENTITY_SCHEMA 5
 
 /* All extents in use. */
 static char *digest_map(const struct plan_disk *disk)
@@ -43,11 +43,13 @@ static json_t *describe_disks(const Manifest *manifest, const GPtrArray *disks)
 	return array;
 }
 
-bool identity_write(const Bundle *bundle, const Manifest *manifest, int level,
-		    const GPtrArray *disks, const json_t *traces, GError **error)
+bool identity_write(const Bundle *bundle, const Manifest *manifest,
+		    const struct identity_storage *storage, const GPtrArray *disks,
+		    const json_t *traces, GError **error)
 {
-	json_t *all = json_pack("{s:i, s:s, s:s, s:i, s:o, s:O}", "schema", IDENTITY_SCHEMA, "id",
-				manifest->id, "created", manifest->created, "level", level, "disks",
+	json_t *all = json_pack("{s:i, s:s, s:s, s:i, s:b, s:o, s:O}", "schema", IDENTITY_SCHEMA,
+				"id", manifest->id, "created", manifest->created, "level",
+				storage->level, "dedupe", (int)storage->dedupe, "disks",
 				describe_disks(manifest, disks), "traces", traces);
 	char *text;
 	bool ok;
@@ -120,7 +122,7 @@ static bool check_traces(const json_t *then, const json_t *now, const GPtrArray 
 }
 
 static bool take(const json_t *all, const GPtrArray *disks, const json_t *traces,
-		 Manifest *manifest, int *ret_level, GError **error)
+		 Manifest *manifest, struct identity_storage *ret, GError **error)
 {
 	const char *id = json_string_value(json_object_get(all, "id"));
 	const char *created = json_string_value(json_object_get(all, "created"));
@@ -139,12 +141,15 @@ static bool take(const json_t *all, const GPtrArray *disks, const json_t *traces
 	g_free(manifest->created);
 	manifest->id = g_strdup(id);
 	manifest->created = g_strdup(created);
-	*ret_level = (int)CLAMP(json_integer_value(level), 0, 19);
+	*ret = (struct identity_storage){
+		.level = (int)CLAMP(json_integer_value(level), 0, 19),
+		.dedupe = json_is_true(json_object_get(all, "dedupe")),
+	};
 	return true;
 }
 
 bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, const json_t *traces,
-			Manifest *manifest, int *ret_level, GError **error)
+			Manifest *manifest, struct identity_storage *ret, GError **error)
 {
 	g_autoptr(GByteArray) text = NULL;
 	int r = journal_read(bundle, IDENTITY_FILE, &text, error);
@@ -161,7 +166,7 @@ bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, const json
 		return false;
 	}
 	all = json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, NULL);
-	ok = take(all, disks, traces, manifest, ret_level, error);
+	ok = take(all, disks, traces, manifest, ret, error);
 	json_decref(all);
 	return ok;
 }

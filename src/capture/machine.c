@@ -208,6 +208,7 @@ static void describe_partitions(const DiskMap *map, struct manifest_disk *disk)
 		to->used = from->used;
 		to->type = g_strdup(from->type);
 		to->content = g_strdup(from->content);
+		to->uuid = g_strdup(from->content_uuid);
 		to->how = g_strdup(from->how);
 	}
 }
@@ -246,6 +247,7 @@ static void describe_disk(const Facts *facts, const struct plan_disk *plan, Mani
 	disk->size = plan->dev->size;
 	disk->sector_size = plan->map->sector_size;
 	disk->table = g_strdup(plan->map->table);
+	disk->table_id = g_strdup(plan->map->table_id);
 	disk->used = plan->used;
 	describe_partitions(plan->map, disk);
 	disk->bus = domain_choose_bus(disk->driver, disk->sector_size, manifest->firmware,

@@ -89,6 +89,47 @@ static bool check_number_of(const struct manifest_disk *now, const char *image, 
 	return false;
 }
 
+static bool holds_uuid(const struct manifest_disk *disk, const char *uuid)
+{
+	for (unsigned int i = 0; i < disk->volumes->len; i++)
+		if (g_strcmp0(
+			((const struct manifest_volume *)g_ptr_array_index(disk->volumes, i))->uuid,
+			uuid) == 0)
+			return true;
+	return false;
+}
+
+/* 1: something that @then held is there again; 0: nothing of it is; -1: no UUID of it is known. */
+static int find_content_again(const struct manifest_disk *then, const struct manifest_disk *now)
+{
+	int found = -1;
+
+	for (unsigned int i = 0; i < then->volumes->len && found <= 0; i++) {
+		const struct manifest_volume *volume = g_ptr_array_index(then->volumes, i);
+
+		if (volume->uuid)
+			found = holds_uuid(now, volume->uuid);
+	}
+	return found;
+}
+
+/* Path and size are what many disks have. */
+static bool match_content(const struct manifest_disk *then, const struct manifest_disk *now,
+			  GError **error)
+{
+	if (then->table_id && !check_text(now, then->image, "partition table's identifier",
+					  then->table_id, now->table_id, error))
+		return false;
+	if (find_content_again(then, now) != 0)
+		return true;
+	g_set_error(
+	    error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+	    "'%s' may not be the disk that '%s' was made of: it has neither WWN nor serial "
+	    "number, and none of its filesystems has a UUID that was there; capture it anew",
+	    now->path, then->image);
+	return false;
+}
+
 static bool match_disk(const struct manifest_disk *then, const struct manifest_disk *now,
 		       GError **error)
 {
@@ -96,7 +137,8 @@ static bool match_disk(const struct manifest_disk *then, const struct manifest_d
 	       check_number_of(now, then->image, "sector size", then->sector_size, now->sector_size,
 			       error) &&
 	       check_text(now, then->image, "WWN", then->wwn, now->wwn, error) &&
-	       check_text(now, then->image, "serial number", then->serial, now->serial, error);
+	       check_text(now, then->image, "serial number", then->serial, now->serial, error) &&
+	       (then->wwn || then->serial || match_content(then, now, error));
 }
 
 bool update_match_manifests(const Manifest *old, const Manifest *now, GError **error)

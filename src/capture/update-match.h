@@ -13,5 +13,9 @@
 char **update_match_disks(const Facts *facts, const Manifest *old, const char *const *named,
 			  GError **error);
 
-/* WHERRY_ERROR_DIFFERENT: @now describes another machine than @old, or other disks. */
+/*
+ * WHERRY_ERROR_DIFFERENT: @now describes another machine than @old, or other disks.  One without
+ * WWN and serial number is the same if its partition table has the identifier that it had, and one
+ * of what it held is there, by its UUID; what was not known is not asked.
+ */
 bool update_match_manifests(const Manifest *old, const Manifest *now, GError **error);

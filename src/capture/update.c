@@ -251,4 +251,5 @@ void update_result_clear(UpdateResult *result)
 	g_free(result->bundle);
 	manifest_free(result->manifest);
 	g_clear_pointer(&result->counts, g_array_unref);
+	g_clear_pointer(&result->shared, g_array_unref);
 }

@@ -16,7 +16,8 @@ struct update_counts {
 typedef struct {
 	char *bundle;       /* its path; owned */
 	Manifest *manifest; /* owned */
-	GArray *counts;     /* of struct update_counts, one for each disk; owned */
+	GArray *counts;     /* of struct update_counts, one for each disk; owned; NULL: no update */
+	GArray *shared;     /* as of capture_run(), of a first capture; owned; or NULL */
 } UpdateResult;
 
 /*

@@ -117,22 +117,25 @@ static json_t *gaps_to_json(const struct manifest_disk *disk)
 	return gaps;
 }
 
-/* @counts: of an update; NULL: it is a first capture. */
-static json_t *describe_disk(const struct manifest_disk *disk, const struct update_counts *counts)
-{
-	return json_pack("{s:o, s:I, s:I, s:s, s:I, s:s, s:o, s:I, s:o}", "path",
-			 json_text(disk->path), "size", (json_int_t)disk->size, "used",
-			 (json_int_t)disk->used, "image", disk->image, "image_size",
-			 (json_int_t)disk->image_size, "bus", manifest_bus_name(disk->bus),
-			 "changed",
-			 counts ? json_integer((json_int_t)counts->changed) : json_null(), "unused",
-			 (json_int_t)(counts ? counts->unused : 0), "unreadable",
-			 gaps_to_json(disk));
-}
-
 static const struct update_counts *counts_of(const UpdateResult *result, unsigned int i)
 {
 	return result->counts ? &g_array_index(result->counts, struct update_counts, i) : NULL;
+}
+
+static json_t *describe_disk(const UpdateResult *result, unsigned int i)
+{
+	const struct manifest_disk *disk = g_ptr_array_index(result->manifest->disks, i);
+	const struct update_counts *counts = counts_of(result, i);
+
+	return json_pack(
+	    "{s:o, s:I, s:I, s:s, s:I, s:s, s:o, s:o, s:I, s:o}", "path", json_text(disk->path),
+	    "size", (json_int_t)disk->size, "used", (json_int_t)disk->used, "image", disk->image,
+	    "image_size", (json_int_t)disk->image_size, "bus", manifest_bus_name(disk->bus),
+	    "shared",
+	    result->shared ? json_integer((json_int_t)g_array_index(result->shared, uint64_t, i))
+			   : json_null(),
+	    "changed", counts ? json_integer((json_int_t)counts->changed) : json_null(), "unused",
+	    (json_int_t)(counts ? counts->unused : 0), "unreadable", gaps_to_json(disk));
 }
 
 static void print_json(const UpdateResult *result, double seconds)
@@ -141,8 +144,7 @@ static void print_json(const UpdateResult *result, double seconds)
 	json_t *disks = json_array(), *warnings = json_array(), *object;
 
 	for (unsigned int i = 0; i < manifest->disks->len; i++)
-		json_array_append_new(disks, describe_disk(g_ptr_array_index(manifest->disks, i),
-							   counts_of(result, i)));
+		json_array_append_new(disks, describe_disk(result, i));
 	for (unsigned int i = 0; i < manifest->warnings->len; i++)
 		json_array_append_new(warnings,
 				      json_text(g_ptr_array_index(manifest->warnings, i)));
@@ -166,6 +168,13 @@ static void print_counts(const struct manifest_disk *disk, const struct update_c
 	       counts->unused > disk->image_size / 2 ? " (to get them back, capture anew)" : "");
 }
 
+static void print_shared(const struct manifest_disk *disk, uint64_t shared)
+{
+	g_autofree char *text = units_bytes(shared);
+
+	printf("%s: %s of equal clusters are stored once\n", disk->path, text);
+}
+
 static void print_result(const UpdateResult *result, double seconds)
 {
 	const Manifest *manifest = result->manifest;
@@ -174,9 +183,12 @@ static void print_result(const UpdateResult *result, double seconds)
 		const struct manifest_disk *disk = g_ptr_array_index(manifest->disks, i);
 		g_autofree char *size = units_bytes(disk->size), *used = units_bytes(disk->used);
 		g_autofree char *image = units_bytes(disk->image_size);
+		uint64_t shared = result->shared ? g_array_index(result->shared, uint64_t, i) : 0;
 
 		printf("%s: %s, %s in use -> %s, %s, on %s (%s)\n", disk->path, size, used,
 		       disk->image, image, manifest_bus_name(disk->bus), disk->bus_reason);
+		if (shared > 0)
+			print_shared(disk, shared);
 		if (result->counts)
 			print_counts(disk, counts_of(result, i));
 	}
@@ -222,7 +234,7 @@ static bool carry(const Facts *facts, struct capture_options *options, char **di
 	}
 	options->name = own_name;
 	options->left_out = (const char *const *)left_out;
-	return capture_run(facts, options, &ret->bundle, &ret->manifest, error);
+	return capture_run(facts, options, &ret->bundle, &ret->manifest, &ret->shared, error);
 }
 
 static bool capture(const struct common_options *common, const struct capture_options *wanted,
@@ -265,6 +277,7 @@ static bool capture(const struct common_options *common, const struct capture_op
 static bool check_usage(const struct capture_options *options, const char *name,
 			const char *compress, bool dedupe, GError **error)
 {
+	bool storage = compress || dedupe || !options->dedupe;
 	const char *why = NULL;
 
 	if (options->update && (options->target || name))
@@ -273,15 +286,15 @@ static bool check_usage(const struct capture_options *options, const char *name,
 		why = "an update that was interrupted is begun anew: leave out --resume";
 	else if (options->update && compress)
 		why = "--update goes on with the compression of the bundle: leave out --compress";
-	else if (options->update && dedupe)
-		why = "--update looks for no equal clusters: leave out --dedupe";
+	else if (options->update && storage)
+		why = "--update looks for no equal clusters: leave out --dedupe and --no-dedupe";
 	else if (dedupe && !options->dedupe)
 		why = "--dedupe and --no-dedupe contradict each other: leave out one";
 	else if (!options->update && !options->target)
 		why = "where to? --to names a directory on the medium; see --help";
-	else if (options->resume && compress)
-		why = "--resume goes on with the compression that was begun with: leave out "
-		      "--compress";
+	else if (options->resume && storage)
+		why = "--resume goes on with what was begun with: leave out --compress, --dedupe "
+		      "and --no-dedupe";
 	if (why) {
 		g_set_error_literal(error, WHERRY_ERROR, WHERRY_ERROR_USAGE, why);
 		return false;

@@ -23,6 +23,7 @@ struct writer_state {
 	be64 window_start;
 	be64 l2_index;
 	be64 n_leaves;
+	be64 shared;
 	struct digest first, window; /* of what the file holds of them */
 	be64 l2[QCOW2_TABLE_ENTRIES];
 };
@@ -75,6 +76,7 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 		.window_start = be64_make(writer->window_start),
 		.l2_index = be64_make(writer->l2_index),
 		.n_leaves = be64_make(writer->leaves->len),
+		.shared = be64_make(writer->shared),
 		.window = digest_of(writer->window, window_len(writer)),
 	};
 	if (writer->first)
@@ -119,6 +121,7 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 	writer->packed_end = be64_get(head->packed_end);
 	writer->window_start = be64_get(head->window_start);
 	writer->l2_index = be64_get(head->l2_index);
+	writer->shared = be64_get(head->shared);
 	memcpy(writer->l2, head->l2, sizeof(writer->l2));
 	state += sizeof(*head);
 	len -= sizeof(*head) + l1_bytes;

@@ -32,6 +32,7 @@ struct image_writer {
 	be64 l2[QCOW2_TABLE_ENTRIES];
 	ImageRefcounts *refcounts;   /* owned; NULL: they are counted when all is there */
 	FrameTable *frames;          /* NULL: no bytes are shared; owned */
+	uint64_t shared;             /* bytes of frames that are those of others */
 	be16 block[QCOW2_REFCOUNTS]; /* on its way into the stream */
 };
 

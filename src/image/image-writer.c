@@ -362,6 +362,7 @@ bool image_writer_put_frame(ImageWriter *writer, uint64_t index, const void *fra
 	if (frame_table_find(writer->frames, fingerprint, &offset) &&
 	    image_refcounts_has_room(writer->refcounts, offset, len)) {
 		image_refcounts_add(writer->refcounts, offset, len);
+		writer->shared += len;
 	} else {
 		if (!append_packed(writer, frame, len, &offset, error))
 			return false;
@@ -497,6 +498,11 @@ uint64_t image_writer_next(const ImageWriter *writer)
 uint64_t image_writer_size(const ImageWriter *writer)
 {
 	return writer->end;
+}
+
+uint64_t image_writer_shared(const ImageWriter *writer)
+{
+	return writer->shared;
 }
 
 /*

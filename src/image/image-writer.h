@@ -79,6 +79,9 @@ uint64_t image_writer_next(const ImageWriter *writer);
 /* Bytes of the file so far. */
 uint64_t image_writer_size(const ImageWriter *writer);
 
+/* Bytes of frames so far that were not written, since equal ones were there. */
+uint64_t image_writer_shared(const ImageWriter *writer);
+
 /*
  * The most bytes that an image of @virtual_size with @data_clusters clusters of data can take,
  * whatever the data is: for the question whether it will fit.

@@ -55,7 +55,7 @@ static unsigned int count_known(Volume *disk, const PartitionTable *table)
 		g_autoptr(Volume) volume = disk_table_volume(disk, p, NULL);
 		g_autofree char *content = NULL;
 
-		n += volume && identify(volume, &content, NULL) == 1;
+		n += volume && identify(volume, &content, NULL, NULL) == 1;
 	}
 	return n;
 }
@@ -148,7 +148,7 @@ static bool check_not_empty(const PartitionTable *table, GError **error)
 static bool check_no_content(const Volume *disk, GError **error)
 {
 	g_autofree char *content = NULL;
-	int known = identify(disk, &content, error);
+	int known = identify(disk, &content, NULL, error);
 
 	if (known < 0)
 		g_prefix_error(error, "both a partition table and ");

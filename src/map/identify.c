@@ -110,10 +110,11 @@ static bool leave_out(Probe *probe)
 	return blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_NOTIN, left_out) == 0;
 }
 
-static int probe_file(const Volume *volume, int fd, uint64_t offset, char **ret, GError **error)
+static int probe_file(const Volume *volume, int fd, uint64_t offset, char **ret, char **ret_uuid,
+		      GError **error)
 {
 	g_autoptr(Probe) probe = blkid_new_probe();
-	const char *type;
+	const char *type, *uuid;
 	int r;
 
 	if (!probe ||
@@ -124,7 +125,7 @@ static int probe_file(const Volume *volume, int fd, uint64_t offset, char **ret,
 		return -1;
 	}
 	blkid_probe_enable_superblocks(probe, 1);
-	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID);
 
 	r = blkid_do_safeprobe(probe);
 	if (r == -2) {
@@ -139,10 +140,12 @@ static int probe_file(const Volume *volume, int fd, uint64_t offset, char **ret,
 	if (r == 1 || blkid_probe_lookup_value(probe, "TYPE", &type, NULL) != 0)
 		return 0;
 	*ret = g_strdup(type);
+	if (ret_uuid && blkid_probe_lookup_value(probe, "UUID", &uuid, NULL) == 0)
+		*ret_uuid = g_strdup(uuid);
 	return 1;
 }
 
-int identify(const Volume *volume, char **ret, GError **error)
+int identify(const Volume *volume, char **ret, char **ret_uuid, GError **error)
 {
 	const Blkdev *disk;
 	autofd int copy = -1;
@@ -151,7 +154,7 @@ int identify(const Volume *volume, char **ret, GError **error)
 	if (volume->size == 0)
 		return 0;
 	if (volume_is_run(volume, &disk, &offset))
-		return probe_file(volume, disk->fd, offset, ret, error);
+		return probe_file(volume, disk->fd, offset, ret, ret_uuid, error);
 	copy = copy_ends(volume, error);
-	return copy < 0 ? -1 : probe_file(volume, copy, 0, ret, error);
+	return copy < 0 ? -1 : probe_file(volume, copy, 0, ret, ret_uuid, error);
 }

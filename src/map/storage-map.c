@@ -71,6 +71,7 @@ static void map_volume_free(void *p)
 	g_free(volume->type);
 	g_free(volume->uuid);
 	g_free(volume->label);
+	g_free(volume->content_uuid);
 	g_free(volume->content);
 	g_free(volume->how);
 	g_free(volume->name);
@@ -182,7 +183,7 @@ static void look_at(Storage *storage, unsigned int index)
 
 	if (info->how)
 		return;
-	known = identify(node->volume, &info->content, &cause);
+	known = identify(node->volume, &info->content, &info->content_uuid, &cause);
 	if (known == 0)
 		carry_whole(node, "no known content");
 	if (known <= 0 || !check_no_table(node->volume, info->content, &cause)) {

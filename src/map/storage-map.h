@@ -25,6 +25,7 @@ struct map_volume {
 	char *uuid;          /* of the partition, in lower case; NULL: none */
 	char *label;         /* of the partition; NULL: none */
 	char *content;       /* libblkid's name: "ext4", "vfat", "xfs"; NULL: not known */
+	char *content_uuid;  /* of the filesystem, or what else it is; NULL: none */
 	char *how;           /* how the map was made: "ext4, clean", "carried whole: ..." */
 
 	const char *layer; /* "lvm", "md"; NULL: it lies on one disk */

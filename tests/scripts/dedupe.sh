@@ -33,6 +33,12 @@ capture ()
     same_disk "$disk"
 }
 
+# about BYTES SAID: what equal clusters are said to share, but for what a file is rounded up by.
+about ()
+{
+    [ $(($1 > $2 ? $1 - $2 : $2 - $1)) -le $mib ] || fail "$1 bytes are shared, and $2 are said to be"
+}
+
 # same_disk DISK: $image holds it, says QEMU.
 same_disk ()
 {
@@ -79,6 +85,32 @@ echo "shared: $shared bytes; apart: $apart"
 capture again disk --dedupe
 [ "$(stat -c %s "$image")" -eq "$shared" ] || fail "--dedupe is not the default"
 capture plain disk --compress none
+
+# It says how much that is; a capture that was told not to, and goes on, still does not, and one that
+# goes on counts what it had shared before.
+"$PROGRAM" capture --quiet --json --to . --name said disk > said.json
+said=$(jq '.disks[0].shared' said.json)
+about $((apart - shared)) "$said"
+export LD_PRELOAD=$FILE_FAULTS_LIBRARY WHERRY_CHECKPOINT_BYTES=$((4 * mib))
+FAULT_LOG=$PWD/calls "$PROGRAM" capture --quiet --to . --name counted disk > /dev/null
+for how in --dedupe --no-dedupe; do
+    rm -rf wherry/cut
+    ! FAULT_AT=$(($(wc -l < calls) * 3 / 4)) "$PROGRAM" capture --quiet --to . --name cut $how disk \
+        > /dev/null 2>&1 || fail "it was not cut off"
+    [ -e wherry/cut/disk-0.journal ] || fail "no checkpoint"
+    fails_with 'leave out --compress, --dedupe and --no-dedupe' \
+        "$PROGRAM" capture --quiet --to . --name cut --resume $how disk
+    "$PROGRAM" capture --quiet --json --to . --name cut --resume disk > cut.json
+    image=wherry/cut/disk-0.qcow2
+    same_disk disk
+    size=$(stat -c %s $image) counted=$(jq '.disks[0].shared' cut.json)
+    about $((apart - size)) "$counted"
+    case $how in
+    --dedupe) [ "$counted" -gt $((4 * mib)) ] || fail "only $counted bytes are shared" ;;
+    *) [ "$counted" -eq 0 ] || fail "--no-dedupe was forgotten: $counted bytes are shared" ;;
+    esac
+done
+unset LD_PRELOAD
 
 # Killed, it goes on, and what it had remembered it has forgotten: that is all.
 export WHERRY_CHECKPOINT_BYTES=$((4 * mib))

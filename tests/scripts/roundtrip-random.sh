@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Random disks through capture, and back by QEMU: random runs of zeros, holes, noise, text and
-# duplicates, of odd sizes, with sectors of 512 and of 4096 bytes, compressed and not; what is not
-# compressed is read by 7zz, too.  The seed is printed; WHERRY_CHAOS_SEED takes it.
+# duplicates, of odd sizes, with sectors of 512 and of 4096 bytes, compressed and not, equal clusters
+# stored once and not; what is not compressed is read by 7zz, too.  The seed is printed; WHERRY_CHAOS_SEED takes it.
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
@@ -54,18 +54,18 @@ make_disk ()
     truncate -s $size disk
 }
 
-# one SECTOR COMPRESS
+# one SECTOR COMPRESS OPTION
 one ()
 {
     local source=disk bundle=to/wherry/random image=to/wherry/random/disk-0.qcow2
-    echo "round $round: sectors of $1, $2"
+    echo "round $round: sectors of $1, $2 $3"
     rm -rf to raw
     mkdir to
     if [ "$1" = 4096 ]; then
         loop=$(losetup --find --show --read-only --sector-size 4096 disk)
         source=$loop
     fi
-    "$PROGRAM" capture --quiet --compress "$2" --to to --name random "$source" > out || fail "$(cat out)"
+    "$PROGRAM" capture --quiet --compress "$2" "$3" --to to --name random "$source" > out || fail "$(cat out)"
     if [ -n "$loop" ]; then
         losetup --detach "$loop"
         loop=""
@@ -81,6 +81,7 @@ one ()
     fi
 }
 
+dedupe=(--dedupe --no-dedupe)
 for ((round = 1; round <= rounds; round++)); do
     sector=$((round % 2 ? 512 : 4096))
     make_disk $sector
@@ -88,6 +89,6 @@ for ((round = 1; round <= rounds; round++)); do
     for compress in zstd none zstd:19; do
         [ $compress != zstd:19 ] || [ $((round % 6)) -eq 0 ] || continue
         cp --sparse=always kept disk
-        one $sector $compress
+        one $sector $compress "${dedupe[round / 2 % 2]}"
     done
 done

@@ -27,6 +27,7 @@ RANDOM=$seed
 generations=4
 [ "${WHERRY_TEST_ALL-}" != 1 ] || generations=30
 fuse=
+loop=
 
 # unserve: nbdfuse does not end by itself while another mount namespace holds what it mounted.
 unserve ()
@@ -42,6 +43,7 @@ clean_up ()
 {
     umount -q "$workdir/mnt" || true
     umount -q "$workdir/medium" || true
+    [ -z "$loop" ] || losetup --detach "$loop"
     unserve
     rm -rf "$workdir"
 }
@@ -123,7 +125,7 @@ resize ()
     root_mib=$1
     truncate -s "${root_mib}M" root
     put_root
-    { printf 'start=1MiB,size=%dMiB\n' "$root_mib"; echo size=20MiB; } |
+    { echo "label-id: $(sfdisk --disk-id disk)"; printf 'start=1MiB,size=%dMiB\n' "$root_mib"; echo size=20MiB; } |
         sfdisk -q --wipe never --wipe-partitions never --label gpt disk
 }
 
@@ -210,6 +212,24 @@ truncate -s 201M larger
 refused 'its size is 210763776 bytes, and was 209715200' "${up[@]}" larger
 refused 'holds 1 disks, but 2 are named' "${up[@]}" disk larger
 refused "'disk.raw'" "$PROGRAM" capture --quiet --update bundle disk.raw
+# Of an image file neither WWN nor serial number are known: the table tells, and what is in it.
+mv disk disk.kept
+cp --sparse=always disk.kept disk
+sfdisk -q --disk-id disk 0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0
+refused "partition table's identifier is 0f1e2d3c" "${up[@]}"
+cp --sparse=always disk.kept disk
+take_root disk
+mke2fs -q -F -t ext4 root
+put_root
+refused 'none of its filesystems has a UUID that was there' "${up[@]}"
+mv disk.kept disk
+loop=$(losetup --find --show --read-only --sector-size 4096 disk)
+r=0
+"${up[@]}" "$loop" 2> stderr || r=$? # it also warns of such a disk
+[ $r -eq 3 ] || fail "sectors of 4096 bytes: status $r: $(cat stderr)"
+grep -q 'its sector size is 4096 bytes, and was 512' stderr || fail "$(cat stderr)"
+losetup --detach "$loop"
+loop=
 exec 9< bundle/
 flock 9
 refused 'another wherry works on' "${up[@]}"

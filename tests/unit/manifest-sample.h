@@ -34,6 +34,7 @@ static inline Manifest *sample_manifest(void)
 	disk->size = 1000204886016;
 	disk->sector_size = 512;
 	disk->table = g_strdup("gpt");
+	disk->table_id = g_strdup("c2e9d6c9-4bd1-4b0a-9d4e-0f6d6a1f7f10");
 	disk->used = 123456789;
 	disk->boot_order = 1;
 	disk->bus = MANIFEST_BUS_LSISAS1078;
@@ -49,6 +50,7 @@ static inline Manifest *sample_manifest(void)
 	volume->used = 123456789;
 	volume->type = g_strdup("0fc63daf-8483-4772-8e79-3d69d8477de4");
 	volume->content = g_strdup("ext4");
+	volume->uuid = g_strdup("7d8e2b1c-95a4-4b6f-8f53-6c0e1f2a3b4c");
 	volume->how = g_strdup("ext4, clean");
 
 	gap->offset = 4096;

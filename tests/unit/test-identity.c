@@ -78,20 +78,21 @@ static void scene_clear(Scene *scene)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scene, scene_clear)
 
-static bool take_over(const Scene *scene, int *ret_level, GError **error)
+static bool take_over(const Scene *scene, struct identity_storage *ret, GError **error)
 {
 	json_auto_t *traces = traces_read(scene->disks);
 
-	return identity_take_over(scene->bundle, scene->disks, traces, scene->manifest, ret_level,
-				  error);
+	return identity_take_over(scene->bundle, scene->disks, traces, scene->manifest, ret, error);
 }
 
 static void write_identity(Scene *scene)
 {
+	const struct identity_storage storage = { .level = 7, .dedupe = true };
 	json_auto_t *traces = traces_read(scene->disks);
 	g_autoptr(GError) error = NULL;
 
-	assert_ok(identity_write(scene->bundle, scene->manifest, 7, scene->disks, traces, &error),
+	assert_ok(identity_write(scene->bundle, scene->manifest, &storage, scene->disks, traces,
+				 &error),
 		  error);
 	g_free(scene->manifest->id);
 	scene->manifest->id = g_strdup("second-id");
@@ -103,14 +104,15 @@ static void test_same(void **state)
 {
 	g_autoptr(GError) error = NULL;
 	g_auto(Scene) scene;
-	int level = 1;
+	struct identity_storage storage = { .level = 1 };
 
 	scene_init(&scene);
-	assert_false(take_over(&scene, &level, &error));
+	assert_false(take_over(&scene, &storage, &error));
 	assert_error(&error, WHERRY_ERROR_NOT_FOUND, "nothing was copied yet");
 	write_identity(&scene);
-	assert_ok(take_over(&scene, &level, &error), error);
-	assert_int_equal(level, 7);
+	assert_ok(take_over(&scene, &storage, &error), error);
+	assert_int_equal(storage.level, 7);
+	assert_true(storage.dedupe);
 	assert_string_equal(scene.manifest->id, "first-id");
 	assert_string_equal(scene.manifest->created, "first-time");
 }
@@ -188,12 +190,12 @@ static void test_other_disks(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
 		g_auto(Scene) scene;
-		int level;
+		struct identity_storage storage;
 
 		scene_init(&scene);
 		write_identity(&scene);
 		cases[i].change(&scene);
-		assert_false(take_over(&scene, &level, &error));
+		assert_false(take_over(&scene, &storage, &error));
 		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
 	}
 }
@@ -202,9 +204,9 @@ static void test_other_disks(void **state)
 static void assert_taken_over(Scene *scene)
 {
 	g_autoptr(GError) error = NULL;
-	int level;
+	struct identity_storage storage;
 
-	assert_ok(take_over(scene, &level, &error), error);
+	assert_ok(take_over(scene, &storage, &error), error);
 }
 
 /* What cannot be read, then or now, proves nothing; the rest does. */
@@ -212,7 +214,8 @@ static void test_unreadable(void **state)
 {
 	g_auto(Scene) scene;
 	g_autoptr(GError) error = NULL;
-	int fd, level;
+	struct identity_storage storage;
+	int fd;
 
 	scene_init(&scene);
 	fd = scene.plan.dev->fd;
@@ -225,7 +228,7 @@ static void test_unreadable(void **state)
 	disk_write(scene.plan.dev, DISK_SIZE - 1, "x", 1); /* could not be read then */
 	assert_taken_over(&scene);
 	disk_write(scene.plan.dev, DISK_SIZE - 200000, "x", 1);
-	assert_false(take_over(&scene, &level, &error));
+	assert_false(take_over(&scene, &storage, &error));
 	assert_error(&error, WHERRY_ERROR_DIFFERENT, "what else lies at its ends");
 }
 
@@ -246,7 +249,7 @@ static void test_below_view(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GError) error = NULL;
 		g_auto(Scene) scene;
-		int level;
+		struct identity_storage storage;
 
 		scene_init(&scene);
 		scene.plan.origin = disk_new(DISK_SIZE, 512);
@@ -257,7 +260,7 @@ static void test_below_view(void **state)
 			assert_taken_over(&scene);
 			continue;
 		}
-		assert_false(take_over(&scene, &level, &error));
+		assert_false(take_over(&scene, &storage, &error));
 		assert_error(&error, WHERRY_ERROR_DIFFERENT, cases[i].words);
 	}
 }
@@ -278,13 +281,13 @@ static void test_other_words(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
 		g_autoptr(GError) error = NULL;
 		g_auto(Scene) scene;
-		int level;
+		struct identity_storage storage;
 
 		scene_init(&scene);
 		assert_ok(journal_write(scene.bundle, IDENTITY_FILE, texts[i], strlen(texts[i]),
 					&error),
 			  error);
-		assert_false(take_over(&scene, &level, &error));
+		assert_false(take_over(&scene, &storage, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "is none of this version");
 	}
 }
@@ -293,7 +296,7 @@ static void test_copy_journal(void **state)
 {
 	g_autoptr(GByteArray) image = g_byte_array_new();
 	g_autoptr(GArray) gaps = g_array_new(false, false, sizeof(struct extent));
-	CopyJournal out = { .done = 5, .next = 3 * SUMS_CHUNK_SIZE, .chunks = 2 };
+	CopyJournal out = { .shared = 4, .done = 5, .next = 3 * SUMS_CHUNK_SIZE, .chunks = 2 };
 	const struct extent gap = { 4096, 512 };
 	g_auto(CopyJournal) in = { 0 };
 	g_autoptr(GError) error = NULL;
@@ -308,6 +311,7 @@ static void test_copy_journal(void **state)
 	assert_ok(copy_journal_write(scene.bundle, "disk-0.journal", &out, &error), error);
 	assert_int_equal(copy_journal_read(scene.bundle, "disk-0.journal", &in, &error), 1);
 	assert_false(in.finished);
+	assert_int_equal(in.shared, 4);
 	assert_int_equal(in.done, 5);
 	assert_int_equal(in.next, 3 * SUMS_CHUNK_SIZE);
 	assert_int_equal(in.chunks, 2);

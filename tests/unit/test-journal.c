@@ -111,12 +111,28 @@ static void test_damage(void **state)
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "it is too large");
 }
 
+/* What is too long is refused, whatever it is, and what was there stays. */
+static void test_too_long(void **state)
+{
+	g_auto(Place) place = make_place();
+	g_autofree char *data = g_malloc0(JOURNAL_MAX_BYTES);
+	g_autoptr(GError) error = NULL;
+
+	assert_ok(journal_write(place.bundle, "j", "first", 5, &error), error);
+	assert_false(journal_write(place.bundle, "j", data, JOURNAL_MAX_BYTES - 24 - 31, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "more than the 268435456 of a journal");
+	assert_false(journal_write(place.bundle, "j", data, SIZE_MAX, &error));
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "would hold 18446744073709551615 bytes");
+	assert_holds(&place, "first", 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_read),
 		cmocka_unit_test(test_failing_flush),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_too_long),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
