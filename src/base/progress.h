@@ -12,6 +12,10 @@ struct progress {
 	uint64_t total;     /* bytes of @item */
 	uint64_t all_done;  /* bytes of all items together */
 	uint64_t all_total; /* the same for the whole phase; 0: not known yet */
+
+	/* Bytes a second, where whoever does it measures them; else 0. */
+	uint64_t rate;       /* done */
+	uint64_t dirty_rate; /* done, and to be done once more */
 };
 
 /*

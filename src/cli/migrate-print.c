@@ -123,9 +123,21 @@ void migrate_print_detached(const MigratePlan *plan, int64_t job, bool json)
 		       plan->name, job, job);
 }
 
+/* Null where no rate is known, or the guest changes it as fast as it goes over. */
+static json_t *seconds_left(const struct progress *now)
+{
+	uint64_t left = now->all_total - MIN(now->all_done, now->all_total);
+
+	if (now->rate <= now->dirty_rate)
+		return json_null();
+	return json_integer((json_int_t)(left / (now->rate - now->dirty_rate)));
+}
+
 void migrate_print_event(const struct progress *now)
 {
-	print_line(json_pack("{s:s, s:s, s:I, s:I, s:s?}", "event", "progress", "phase", now->phase,
-			     "done", (json_int_t)now->all_done, "total", (json_int_t)now->all_total,
-			     "words", now->item));
+	print_line(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:s?}", "event", "progress",
+			     "phase", now->phase, "done", (json_int_t)now->all_done, "total",
+			     (json_int_t)now->all_total, "rate", (json_int_t)now->rate,
+			     "dirty_rate", (json_int_t)now->dirty_rate, "seconds_left",
+			     seconds_left(now), "words", now->item));
 }

@@ -51,6 +51,10 @@ struct cloud_driver {
 	int (*directory_delete)(Cloud *, const char *pool_uuid, const char *path, char **ret_reason,
 				GCancellable *, GError **);
 
+	/* CloudVolume, as of volumes(), of a directory on which no pool lies; no such one: empty.
+	 */
+	GPtrArray *(*directory_volumes)(Cloud *, const char *path, GCancellable *, GError **);
+
 	GPtrArray *(*pools)(Cloud *, GCancellable *, GError **);
 	bool (*pool_define)(Cloud *, const char *uuid, const char *name, const char *path,
 			    GCancellable *, GError **);

@@ -257,6 +257,7 @@ const struct cloud_driver cloud_libvirt = {
 	.directory_exists = libvirt_directory_exists,
 	.directory_create = libvirt_directory_create,
 	.directory_delete = libvirt_directory_delete,
+	.directory_volumes = libvirt_directory_volumes,
 	.pools = libvirt_pools,
 	.pool_define = libvirt_pool_define,
 	.pool_start = libvirt_pool_start,

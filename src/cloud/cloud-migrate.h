@@ -55,9 +55,12 @@ struct cloud_standing {
 	bool persistent;
 	bool autostart;
 	enum cloud_domain_state state;
-	bool moved_away; /* OFF or PAUSED since it was migrated from here */
-	bool moving;     /* PAUSED for a migration that is not over: from here, or to here */
-	bool job;        /* something long is being done with it, a migration as a rule */
+	bool moved_away; /* OFF since it was migrated from here */
+	bool own_end;  /* OFF since it was shut down, stopped or crashed here; neither: forgotten */
+	bool moving;   /* PAUSED for a migration that is not over: from here, or to here */
+	bool postcopy; /* RUNNING, and the rest of its memory is still on its way here */
+	bool torn;     /* its memory was on its way when that broke: it is on two hosts in parts */
+	bool job;      /* something long is being done with it, a migration as a rule */
 	bool managed_save;
 	unsigned int snapshots;
 };
@@ -143,7 +146,6 @@ enum cloud_phase {
 /* Numbers of one moment; bytes, bytes a second, milliseconds; 0 where the host does not say. */
 struct cloud_progress {
 	enum cloud_phase phase;
-	bool postcopy;
 	uint64_t elapsed_ms;
 	uint64_t disk_total, disk_done;     /* zeros count, too */
 	uint64_t memory_total, memory_done; /* @memory_done grows beyond it: pages go again */

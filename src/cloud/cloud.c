@@ -361,6 +361,7 @@ void cloud_volume_free(CloudVolume *volume)
 	g_free(volume->path);
 	g_free(volume->format);
 	g_free(volume->backing);
+	g_free(volume->file);
 	g_free(volume);
 }
 

@@ -189,6 +189,7 @@ typedef struct cloud_volume {
 	char *path;
 	char *format;        /* "raw", "qcow2" ...; as the host sees it */
 	char *backing;       /* path of its backing file; NULL: none */
+	char *file;          /* the same for two paths to one file; NULL: the host does not say */
 	uint64_t capacity;   /* bytes of the disk that it holds */
 	uint64_t allocation; /* bytes that it takes on the host's disk */
 } CloudVolume;
@@ -252,6 +253,16 @@ bool cloud_volume_read(Cloud *cloud, const char *pool_uuid, const char *name, ui
 int cloud_volume_open(Cloud *cloud, const char *pool_uuid, const char *name, int *ret_fd,
 		      GCancellable *cancellable, GError **error);
 
+/*
+ * Who needs the volume's file: a VM that names it, as it runs or as it is defined; an image that
+ * stands on it, of any active pool or of a directory with a disk of a VM; who writes to it just
+ * now.  By whichever path the file is reached: links count.
+ * 1: somebody, in words in @ret_who (owned); 0: nobody, or there is no such volume; -1: failed, so
+ * nobody knows.
+ */
+int cloud_volume_find_user(Cloud *cloud, const char *pool_uuid, const char *name, char **ret_who,
+			   GCancellable *cancellable, GError **error);
+
 /* Delete the volume with its file; success if there is none, or no such pool. */
 bool cloud_volume_delete(Cloud *cloud, const char *pool_uuid, const char *name,
 			 GCancellable *cancellable, GError **error);
@@ -272,7 +283,10 @@ typedef struct cloud_domain {
 	enum cloud_domain_state state;
 	bool persistent; /* it is there when it is off, too */
 	GPtrArray *macs; /* char *, lower case with colons: as it runs and as it is defined */
-	/* char *: files and devices of its disks, both views; not those named by pool and volume */
+	/*
+	 * char *: files and devices of its disks, both views.  A bare name without '/' is that of a
+	 * volume whose path the host cannot tell now.
+	 */
 	GPtrArray *paths;
 } CloudDomain;
 

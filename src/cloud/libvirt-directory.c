@@ -255,6 +255,27 @@ static bool work_space(virConnectPtr connection, LibvirtRequest *request, GError
 	return r > 0;
 }
 
+/* No directory: no volumes. */
+static bool work_volumes(virConnectPtr connection, LibvirtRequest *request, GError **error)
+{
+	g_autofree char *xml = scratch_xml(request);
+	g_autoptr(virStoragePool) pool = NULL;
+
+	if (!clear_scratch(connection, request->uuid, error))
+		return false;
+	pool = virStoragePoolCreateXML(connection, xml, 0);
+	if (!pool && libvirt_error_errno() == ENOENT) {
+		request->list = g_ptr_array_new_with_free_func((GDestroyNotify)cloud_volume_free);
+		return true;
+	}
+	if (!pool) {
+		libvirt_error(error, "%s", request->doing);
+		return false;
+	}
+	request->list = libvirt_read_volumes(pool, NULL, request->doing, error);
+	return end_scratch(pool, request->list ? error : NULL) && request->list;
+}
+
 static LibvirtRequest *new_request(Cloud *cloud,
 				   bool (*work)(virConnectPtr, LibvirtRequest *, GError **),
 				   const char *doing, const char *pool_uuid, const char *path)
@@ -305,7 +326,7 @@ int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *pa
  * A UUID of the path, so that what a killed call left is found by the next; two callers at a time
  * take each other's pool away, and one of them asks again.
  */
-static char *space_uuid(const char *path)
+static char *path_uuid(const char *path)
 {
 	g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, path, -1);
 
@@ -315,11 +336,23 @@ static char *space_uuid(const char *path)
 
 CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellable, GError **error)
 {
-	g_autofree char *uuid = space_uuid(path);
+	g_autofree char *uuid = path_uuid(path);
 	g_autoptr(LibvirtRequest) request =
 	    new_request(cloud, work_space, "asking for the space of", uuid, path);
 
 	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
 		return NULL;
 	return g_ptr_array_steal_index(request->list, 0);
+}
+
+GPtrArray *libvirt_directory_volumes(Cloud *cloud, const char *path, GCancellable *cancellable,
+				     GError **error)
+{
+	g_autofree char *uuid = path_uuid(path);
+	g_autoptr(LibvirtRequest) request =
+	    new_request(cloud, work_volumes, "listing the images in", uuid, path);
+
+	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
+		return NULL;
+	return g_steal_pointer(&request->list);
 }

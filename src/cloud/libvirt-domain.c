@@ -46,19 +46,39 @@ enum cloud_domain_state libvirt_domain_state(int theirs)
 	return CLOUD_DOMAIN_RUNNING; /* one that is not known is not off */
 }
 
+/* The bare name where the host cannot tell: not there any more, or not listed now. */
+static char *volume_path(virConnectPtr connection, const char *pool_name, const char *name)
+{
+	g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, pool_name);
+	g_autoptr(virStorageVol) volume = pool ? virStorageVolLookupByName(pool, name) : NULL;
+	g_autofree char *path = volume ? virStorageVolGetPath(volume) : NULL;
+
+	return g_strdup(path ? path : name);
+}
+
+/* @volumes: pools and names by turns. */
+static void add_volumes(virDomainPtr theirs, const GPtrArray *volumes, GPtrArray *paths)
+{
+	for (unsigned int i = 0; i + 1 < volumes->len; i += 2)
+		g_ptr_array_add(paths, volume_path(virDomainGetConnect(theirs), volumes->pdata[i],
+						   volumes->pdata[i + 1]));
+}
+
 /* Add what one view of @theirs uses. */
 static bool read_view(virDomainPtr theirs, unsigned int flags, CloudDomain *domain, GError **error)
 {
+	g_autoptr(GPtrArray) volumes = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *xml = virDomainGetXMLDesc(theirs, flags);
 
 	if (!xml) {
 		libvirt_error(error, "reading the VM '%s'", virDomainGetName(theirs));
 		return false;
 	}
-	if (!libvirt_read_domain(xml, domain, error)) {
+	if (!libvirt_read_domain(xml, domain, volumes, error)) {
 		g_prefix_error(error, "reading the VM '%s': ", virDomainGetName(theirs));
 		return false;
 	}
+	add_volumes(theirs, volumes, domain->paths);
 	return true;
 }
 

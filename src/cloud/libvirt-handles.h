@@ -29,6 +29,10 @@ int libvirt_directory_delete(Cloud *cloud, const char *pool_uuid, const char *pa
 /* As cloud_space(); the sizes of what comes out, which is owned, are all that is set. */
 CloudPool *libvirt_space(Cloud *cloud, const char *path, GCancellable *cancellable, GError **error);
 
+/* As struct cloud_driver has it. */
+GPtrArray *libvirt_directory_volumes(Cloud *cloud, const char *path, GCancellable *cancellable,
+				     GError **error);
+
 /* libvirt-node.c */
 CloudNode *libvirt_node(Cloud *cloud, GCancellable *cancellable, GError **error);
 CloudUse *libvirt_use(Cloud *cloud, GCancellable *cancellable, GError **error);
@@ -49,6 +53,9 @@ bool libvirt_pool_start(Cloud *cloud, const char *uuid, bool autostart, GCancell
 bool libvirt_pool_remove(Cloud *cloud, const char *uuid, GCancellable *cancellable, GError **error);
 
 /* libvirt-volume.c */
+/* CloudVolume: all of @pool, or the one called @name; owned.  NULL: failed. */
+GPtrArray *libvirt_read_volumes(virStoragePoolPtr pool, const char *name, const char *doing,
+				GError **error);
 GPtrArray *libvirt_volumes(Cloud *cloud, const char *pool_uuid, const char *name,
 			   GCancellable *cancellable, GError **error);
 bool libvirt_volume_create(Cloud *cloud, const char *pool_uuid, const char *name,

@@ -97,32 +97,57 @@ GPtrArray *libvirt_domain_disks(Cloud *cloud, const char *uuid, GCancellable *ca
 
 /* ---- Where it stands ---- */
 
+/* A daemon that begins anew forgets why a VM is off. */
+static bool is_own_end(int reason)
+{
+	return reason != VIR_DOMAIN_SHUTOFF_UNKNOWN && reason != VIR_DOMAIN_SHUTOFF_MIGRATED &&
+	       reason != VIR_DOMAIN_SHUTOFF_DAEMON;
+}
+
 static void read_reason(int state, int reason, struct cloud_standing *standing)
 {
-	if (state == VIR_DOMAIN_SHUTOFF)
+	switch (state) {
+	case VIR_DOMAIN_SHUTOFF:
 		standing->moved_away = reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
-	if (state == VIR_DOMAIN_PAUSED)
+		standing->own_end = is_own_end(reason);
+		break;
+	case VIR_DOMAIN_PAUSED:
 		standing->moving = reason == VIR_DOMAIN_PAUSED_MIGRATION ||
 				   reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
 				   reason == VIR_DOMAIN_PAUSED_STARTING_UP;
+		standing->torn = reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED;
+		break;
+	case VIR_DOMAIN_RUNNING:
+		standing->postcopy = reason == VIR_DOMAIN_RUNNING_POSTCOPY;
+		standing->torn = reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED;
+		break;
+	default:
+		break;
+	}
 }
 
-/* One that ended in between has no job. */
-static bool has_job(virDomainPtr domain)
+/* 1: a job; 0: none, as of one that is off; -1: the host does not say. */
+static int has_job(virDomainPtr domain)
 {
 	virDomainJobInfo info;
 
-	return virDomainGetJobInfo(domain, &info) == 0 && info.type != VIR_DOMAIN_JOB_NONE &&
-	       info.type != VIR_DOMAIN_JOB_COMPLETED && info.type != VIR_DOMAIN_JOB_FAILED;
+	if (virDomainGetJobInfo(domain, &info) < 0)
+		return virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID ? 0 : -1;
+	return info.type != VIR_DOMAIN_JOB_NONE && info.type != VIR_DOMAIN_JOB_COMPLETED &&
+	       info.type != VIR_DOMAIN_JOB_FAILED;
 }
 
 static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
 {
-	int state, reason, persistent, autostart, saved, snapshots;
+	int state, reason, persistent, autostart, saved, snapshots, job;
 
 	/* Those that may not fail: each call forgets the error of the one before it. */
 	persistent = virDomainIsPersistent(domain);
-	if (persistent < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
+	if (persistent < 0)
+		return false;
+	/* Before the state: a job that ends in between leaves the state that it has made. */
+	job = has_job(domain);
+	if (job < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
 		return false;
 	saved = virDomainHasManagedSaveImage(domain, 0);
 	snapshots = virDomainSnapshotNum(domain, 0);
@@ -132,7 +157,7 @@ static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
 	standing->managed_save = saved > 0;
 	standing->snapshots = snapshots > 0 ? (unsigned int)snapshots : 0;
 	standing->autostart = virDomainGetAutostart(domain, &autostart) == 0 && autostart;
-	standing->job = has_job(domain);
+	standing->job = job > 0;
 	read_reason(state, reason, standing);
 	return true;
 }

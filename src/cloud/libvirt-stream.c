@@ -372,15 +372,16 @@ static bool compare_tail(uint64_t offset, const void *buf, size_t len, void *use
 /* Why the end of an upload is not in the volume: the pool is full, or nobody knows. */
 static void explain_loss(const struct course *course, const char *pool_uuid, GError **error)
 {
-	g_autoptr(CloudPool) pool = NULL;
+	g_autoptr(CloudPool) pool = NULL, space = NULL;
 	int r = cloud_pool_find_uuid(course->cloud, pool_uuid, &pool, course->cancellable, NULL);
-	bool full = r > 0 && pool->active && pool->available < CHUNK_BYTES;
 
-	if (full)
+	if (r > 0 && pool->active) /* what the pool says is of before the upload, for a moment */
+		space = libvirt_space(course->cloud, pool->path, course->cancellable, NULL);
+	if (space && space->available < CHUNK_BYTES)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE,
 			    "%s: the pool '%s' is full, %" PRIu64 " bytes are left of %" PRIu64
 			    "; not all of %" PRIu64 " bytes have arrived",
-			    course->doing, pool->name, pool->available, pool->capacity,
+			    course->doing, pool->name, space->available, space->capacity,
 			    course->done);
 	else
 		g_set_error(

@@ -91,9 +91,8 @@ static int read_volume(virStorageVolPtr theirs, CloudVolume **ret, GError **erro
 	return 1;
 }
 
-/* All of @pool, or the one called @name; NULL: failed. */
-static GPtrArray *read_volumes(virStoragePoolPtr pool, const char *name, const char *doing,
-			       GError **error)
+GPtrArray *libvirt_read_volumes(virStoragePoolPtr pool, const char *name, const char *doing,
+				GError **error)
 {
 	g_autoptr(GPtrArray) volumes = g_ptr_array_new_with_free_func(free_volume);
 	virStorageVolPtr *theirs = NULL;
@@ -129,7 +128,7 @@ static bool work_volumes(virConnectPtr connection, LibvirtRequest *request, GErr
 		libvirt_error(error, "%s", request->doing);
 		return false;
 	}
-	request->list = read_volumes(pool, request->name, request->doing, error);
+	request->list = libvirt_read_volumes(pool, request->name, request->doing, error);
 	return request->list != NULL;
 }
 

@@ -127,6 +127,18 @@ static void read_time(const XmlReader *reader, struct libvirt_file *file)
 		file->mtime_ns = number;
 }
 
+/* What no two files have in common; as words.  NULL: the host does not say enough. */
+static char *read_file(const XmlReader *reader)
+{
+	g_autofree char *changed = xml_read_text(reader, "/volume/target/timestamps/ctime");
+	g_autofree char *written = xml_read_text(reader, "/volume/target/timestamps/mtime");
+
+	if (!changed || !written)
+		return NULL;
+	return g_strdup_printf("%" PRIu64 " bytes, changed %s, written %s",
+			       xml_read_number(reader, "/volume/physical"), changed, written);
+}
+
 bool libvirt_read_volume(const char *xml, CloudVolume *ret, struct libvirt_file *ret_file,
 			 GError **error)
 {
@@ -139,6 +151,7 @@ bool libvirt_read_volume(const char *xml, CloudVolume *ret, struct libvirt_file 
 	ret->backing = xml_read_text(reader, "/volume/backingStore/path");
 	ret->capacity = xml_read_number(reader, "/volume/capacity");
 	ret->allocation = xml_read_number(reader, "/volume/allocation");
+	ret->file = read_file(reader);
 	if (!ret->path)
 		ret->path = g_strdup("");
 	if (!ret->format)
@@ -163,7 +176,21 @@ static void add_new(GPtrArray *into, GPtrArray *from)
 	g_ptr_array_unref(from);
 }
 
-bool libvirt_read_domain(const char *xml, CloudDomain *ret, GError **error)
+/* Those of a pool and its volume by turns. */
+static void add_volumes(const XmlReader *reader, GPtrArray *into)
+{
+	g_autoptr(GPtrArray) pools =
+	    xml_read_all(reader, "/domain/devices/disk//source[@pool and @volume]/@pool");
+	g_autoptr(GPtrArray) names =
+	    xml_read_all(reader, "/domain/devices/disk//source[@pool and @volume]/@volume");
+
+	for (unsigned int i = 0; i < MIN(pools->len, names->len); i++) {
+		g_ptr_array_add(into, g_strdup(pools->pdata[i]));
+		g_ptr_array_add(into, g_strdup(names->pdata[i]));
+	}
+}
+
+bool libvirt_read_domain(const char *xml, CloudDomain *ret, GPtrArray *volumes, GError **error)
 {
 	g_autoptr(XmlReader) reader = xml_reader_open(xml, "domain", error);
 	GPtrArray *macs;
@@ -182,6 +209,7 @@ bool libvirt_read_domain(const char *xml, CloudDomain *ret, GError **error)
 	add_new(ret->paths, xml_read_all(reader, "/domain/devices/disk//source/@file | "
 						 "/domain/devices/disk//source/@dev | "
 						 "/domain/devices/disk//source/@dir"));
+	add_volumes(reader, volumes);
 	return true;
 }
 

@@ -49,8 +49,11 @@ struct libvirt_file {
 bool libvirt_read_volume(const char *xml, CloudVolume *ret, struct libvirt_file *ret_file,
 			 GError **error);
 
-/* Add MACs and paths of disks that @ret has not yet.  DAMAGED. */
-bool libvirt_read_domain(const char *xml, CloudDomain *ret, GError **error);
+/*
+ * Add MACs and paths of disks that @ret has not yet; and to @volumes, as char *, name of the pool
+ * and then of the volume, of each disk that is named so.  DAMAGED.
+ */
+bool libvirt_read_domain(const char *xml, CloudDomain *ret, GPtrArray *volumes, GError **error);
 
 /* What a domain calls itself; both owned.  INVALID_INPUT: it has no name or UUID. */
 bool libvirt_read_domain_names(const char *xml, char **ret_name, char **ret_uuid, GError **error);

@@ -126,13 +126,15 @@ struct job_kind {
 	 * Asked once at recovery before an unfinished job goes on: is all that the rest needs still
 	 * there?  1: yes, 0: no, roll back, and *@ret_reason says why (owned by the caller; one
 	 * sentence), -1: it could not be found out now, the job is left as it is for the next
-	 * recovery.  Notes can be read, with the task named.
+	 * recovery.  Notes can be read, with the task named.  Cancelled in between: as 1, and the
+	 * first task sees it.
 	 */
 	int (*resume)(JobContext *context, void *data, char **ret_reason, GError **error);
 	/*
 	 * NULL, or asked at recovery before all else of a job that was running: has it, or what it
 	 * began elsewhere, gone past its point of no return?  Then it calls job_commit().  False:
-	 * it could not be found out now, the job is left as it is for the next recovery.
+	 * it could not be found out now, the job is left as it is for the next recovery.  Its
+	 * cancellable is never cancelled: also a job that has to stop must know.
 	 */
 	bool (*settle)(JobContext *context, void *data, GError **error);
 	void (*free)(void *data);

@@ -176,27 +176,45 @@ static int run_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	return r;
 }
 
+/* Which way is right depends on the answer, so no wish to end cuts the question off. */
+static bool ask_settle(const JobContext *context, GError **error)
+{
+	const struct job_kind *kind = context->job->kind;
+	g_autoptr(GCancellable) never = g_cancellable_new();
+	JobContext asking = {
+		.job = context->job,
+		.runner = context->runner,
+		.position = JOURNAL_NO_TASK,
+		.cancellable = never,
+	};
+
+	return !kind->settle || kind->settle(&asking, context->job->data, error);
+}
+
 /* May a job that another process began go on?  1, 0: it goes back, -1: not now. */
 static int ask_resume(JobContext *context, GError **error)
 {
 	Job *job = context->job;
 	g_autofree char *reason = NULL;
+	g_autoptr(GError) cause = NULL;
 	int r;
 
+	if (job->adopted && job->record->state != JOB_FINISHING && !ask_settle(context, error))
+		return -1;
 	if (job->record->state == JOB_FINISHING)
 		return job_commit(context, error) ? 1 : -1; /* as it was */
-	if (!job->adopted)
-		return 1;
-	if (job->kind->settle && !job->kind->settle(context, job->data, error))
-		return -1;
-	if (job->record->state == JOB_FINISHING || job_asked_to_stop(context) != WATCH_NONE)
+	if (!job->adopted || job_asked_to_stop(context) != WATCH_NONE)
 		return 1; /* the first task sees why it has to stop */
-	r = job->kind->resume(context, job->data, &reason, error);
+	r = job->kind->resume(context, job->data, &reason, &cause);
 	g_assert(r != 0 || reason);
 	if (r == 0)
 		return turn_back(job, JOURNAL_NO_TASK,
 				 g_strdup_printf("it cannot be resumed: %s", reason),
 				 WHERRY_ERROR_NOT_FOUND, error);
+	if (r < 0 && job_asked_to_stop(context) != WATCH_NONE)
+		return 1; /* what going on needs is not asked any more */
+	if (r < 0)
+		g_propagate_error(error, g_steal_pointer(&cause));
 	return r;
 }
 

@@ -112,6 +112,24 @@ bool migrate_start_run(JobContext *context, void *data, const void *item, GError
 
 /* ---- The source forgets ---- */
 
+/* The last definition is never taken away: a target that is not defined is gone when it stops. */
+static bool check_defined(MigrateJob *job, const JobContext *context, GError **error)
+{
+	const MigratePlan *plan = job->plan;
+	struct cloud_standing standing;
+
+	if (!cloud_domain_standing(job->target, plan->uuid, &standing, NULL, error))
+		return false;
+	if (standing.defined && standing.persistent)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+		    "the VM '%s' is %s on '%s', so '%s' still keeps its definition: define it "
+		    "there ('virsh define'), then 'wherry job recover' goes on",
+		    plan->name, standing.defined ? "not defined for its next start" : "not there",
+		    migrate_job_host(context), plan->source);
+	return false;
+}
+
 bool migrate_undefine_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	MigrateJob *job = data;
@@ -120,7 +138,8 @@ bool migrate_undefine_run(JobContext *context, void *data, const void *item, GEr
 	Cloud *target = source ? migrate_job_target(job, context, error) : NULL;
 	struct cloud_standing standing;
 
-	if (!target || !cloud_domain_standing(source, uuid, &standing, NULL, error))
+	if (!target || !check_defined(job, context, error) ||
+	    !cloud_domain_standing(source, uuid, &standing, NULL, error))
 		return false;
 	return (!standing.autostart ||
 		cloud_domain_set_autostart(target, uuid, true, NULL, error)) &&

@@ -104,33 +104,12 @@ static GPtrArray *read_due(Store *store, int64_t now, GError **error)
 	return r == 0 ? g_steal_pointer(&files) : NULL;
 }
 
-/* 1: a domain names it, or a volume of the pool stands on it; 0: no; -1: failed. */
-static int is_used(Cloud *cloud, const char *pool, const char *path, GCancellable *cancellable,
-		   GError **error)
-{
-	g_autoptr(GPtrArray) domains = cloud_domains(cloud, cancellable, error);
-	g_autoptr(GPtrArray) volumes = NULL;
-
-	for (unsigned int i = 0; domains && i < domains->len; i++) {
-		const CloudDomain *domain = g_ptr_array_index(domains, i);
-
-		if (g_ptr_array_find_with_equal_func(domain->paths, path, g_str_equal, NULL))
-			return 1;
-	}
-	volumes = domains ? cloud_volumes(cloud, pool, cancellable, error) : NULL;
-	for (unsigned int i = 0; volumes && i < volumes->len; i++)
-		if (g_strcmp0(((const CloudVolume *)g_ptr_array_index(volumes, i))->backing,
-			      path) == 0)
-			return 1;
-	return volumes ? 0 : -1;
-}
-
-/* 1: gone; 0: it is in use, so it stays for good; -1: not now. */
-static int remove_in(Cloud *cloud, const char *pool, const char *path, GCancellable *cancellable,
-		     GError **error)
+/* 1: gone; 0: it is in use, so it stays for good, and by whom is in @ret_who; -1: not now. */
+static int remove_in(Cloud *cloud, const char *pool, const char *path, char **ret_who,
+		     GCancellable *cancellable, GError **error)
 {
 	g_autofree char *name = g_path_get_basename(path);
-	int r = is_used(cloud, pool, path, cancellable, error);
+	int r = cloud_volume_find_user(cloud, pool, name, ret_who, cancellable, error);
 
 	if (r != 0)
 		return r > 0 ? 0 : -1;
@@ -139,7 +118,7 @@ static int remove_in(Cloud *cloud, const char *pool, const char *path, GCancella
 
 /* Where no pool lies on the directory one does for a moment. */
 static int remove_without_pool(Cloud *cloud, const char *directory, const char *path,
-			       GCancellable *cancellable, GError **error)
+			       char **ret_who, GCancellable *cancellable, GError **error)
 {
 	g_autofree char *uuid = g_uuid_string_random();
 	g_autofree char *name = g_strdup_printf("wherry-grace-%s", uuid);
@@ -148,13 +127,14 @@ static int remove_without_pool(Cloud *cloud, const char *directory, const char *
 
 	if (cloud_pool_define(cloud, uuid, name, directory, cancellable, error) &&
 	    cloud_pool_start(cloud, uuid, cancellable, error))
-		r = remove_in(cloud, uuid, path, cancellable, error);
+		r = remove_in(cloud, uuid, path, ret_who, cancellable, error);
 	if (!cloud_pool_remove(cloud, uuid, NULL, &cause))
 		g_debug("%s, ignoring", cause->message);
 	return r;
 }
 
-static int remove_file(const struct file *file, GCancellable *cancellable, GError **error)
+static int remove_file(const struct file *file, char **ret_who, GCancellable *cancellable,
+		       GError **error)
 {
 	g_autofree char *directory = g_path_get_dirname(file->path);
 	g_autoptr(Cloud) cloud = cloud_connect(file->uri, NULL, cancellable, error);
@@ -164,10 +144,11 @@ static int remove_file(const struct file *file, GCancellable *cancellable, GErro
 	if (r < 0)
 		return -1;
 	if (r == 0)
-		return remove_without_pool(cloud, directory, file->path, cancellable, error);
+		return remove_without_pool(cloud, directory, file->path, ret_who, cancellable,
+					   error);
 	if (!pool->active && !cloud_pool_activate(cloud, pool->uuid, cancellable, error))
 		return -1;
-	return remove_in(cloud, pool->uuid, file->path, cancellable, error);
+	return remove_in(cloud, pool->uuid, file->path, ret_who, cancellable, error);
 }
 
 bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *text, void *userdata),
@@ -178,15 +159,15 @@ bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *tex
 	for (unsigned int i = 0; files && i < files->len; i++) {
 		const struct file *file = g_ptr_array_index(files, i);
 		g_autoptr(GError) cause = NULL;
-		g_autofree char *text = NULL;
-		int r = remove_file(file, cancellable, &cause);
+		g_autofree char *text = NULL, *who = NULL;
+		int r = remove_file(file, &who, cancellable, &cause);
 
 		if (r < 0)
 			text = g_strdup_printf("the old copy '%s' stays for now: %s", file->path,
 					       cause->message);
 		else if (r == 0)
-			text = g_strdup_printf("the old copy '%s' on '%s' is kept: it is in use",
-					       file->path, file->uri);
+			text = g_strdup_printf("the old copy '%s' on '%s' is kept: %s", file->path,
+					       file->uri, who);
 		if (text)
 			warn(text, userdata);
 		if (r >= 0 && !forget(store, file, error))

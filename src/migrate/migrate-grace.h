@@ -21,7 +21,7 @@ bool migrate_grace_add(Store *store, const char *uri, const char *path, const ch
 int migrate_grace_has(Store *store, const char *uri, const char *path, GError **error);
 
 /*
- * Remove what is due: a file only if no domain of its host names it and no volume stands on it; one
+ * Remove what is due: a file only if nobody on its host needs it (cloud_volume_find_user()); one
  * that is in use by now is forgotten.  What cannot be done now (a host that is away) is said by
  * @warn, and stays for the next time; only the store can fail.
  */

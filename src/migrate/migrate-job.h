@@ -10,6 +10,7 @@ typedef struct {
 	MigratePlan *plan; /* owned */
 	/* Owned; NULL until they are asked for.  @mover is for the move itself alone. */
 	Cloud *source, *target, *mover;
+	char *silence; /* owned: who did not answer the last look, and why; NULL: all did */
 } MigrateJob;
 
 /* A note of the task `migrate`: when the hosts began, by g_get_real_time(). */
@@ -34,7 +35,10 @@ char *migrate_job_path(const JobContext *context, const struct migrate_disk *dis
 /* Targets of the disks that are copied, NULL at the end; owned by the caller. */
 const char **migrate_job_targets(const MigrateJob *job);
 
-/* Ask both hosts where the VM is; one that does not answer gives MIGRATE_UNKNOWN. */
+/*
+ * Ask both hosts where the VM is; one that does not answer gives MIGRATE_UNKNOWN, and is in
+ * job->silence.
+ */
 enum migrate_verdict migrate_job_look(MigrateJob *job, JobContext *context,
 				      struct migrate_look *ret);
 

@@ -122,6 +122,8 @@ static int step(MigrateJob *job, JobContext *context, enum migrate_verdict verdi
 	case MIGRATE_OFF:
 	case MIGRATE_ARRIVED:
 	case MIGRATE_LOST:
+	case MIGRATE_TORN:
+	case MIGRATE_DOUBT:
 		break;
 	}
 	return 1;
@@ -152,9 +154,10 @@ static bool make_sure(MigrateJob *job, JobContext *context, enum migrate_verdict
 					"job recover' goes on",
 					migrate_job_host(context));
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-		    "where the VM '%s' is did not become clear in %d s: %s; nothing is deleted%s",
+		    "where the VM '%s' is did not become clear in %d s: %s%s%s; nothing is "
+		    "deleted%s",
 		    job->plan->name, SETTLE_SECONDS, migrate_verdict_text(verdict),
-		    waits ? waits : "");
+		    job->silence ? ": " : "", job->silence ? job->silence : "", waits ? waits : "");
 	return false;
 }
 
@@ -227,10 +230,31 @@ static void set_failure(const MigrateJob *job, enum migrate_verdict verdict, con
 			    migrate_verdict_text(verdict));
 }
 
-static bool fail_lost(const MigrateJob *job, GError **error)
+/* Only somebody who looks can go on: nothing is started, stopped or deleted. */
+static bool fail_hopeless(const MigrateJob *job, JobContext *context, enum migrate_verdict verdict,
+			  GError **error)
 {
-	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
-		    "the VM '%s' is on neither host; nothing is deleted", job->plan->name);
+	const char *name = job->plan->name, *source = job->plan->source;
+	const char *target = migrate_job_host(context);
+
+	job_give_up(context);
+	if (verdict == MIGRATE_TORN)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+			    "THE MEMORY OF THE VM '%s' IS ON BOTH HOSTS IN PARTS: post-copy from "
+			    "'%s' to '%s' broke, so neither is stopped and no disk is deleted; "
+			    "'virsh migrate --postcopy --postcopy-resume' on '%s' may still end "
+			    "it, then 'wherry job recover' goes on",
+			    name, source, target, source);
+	else if (verdict == MIGRATE_DOUBT)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+			    "the VM '%s' came to an end of its own on '%s', and '%s' has one, too, "
+			    "that does not run: nothing is started or deleted; undefine the one "
+			    "that is not wanted, then 'wherry job recover' goes on",
+			    name, source, target);
+	else
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "the VM '%s' is neither on '%s' nor on '%s'; nothing is deleted", name,
+			    source, target);
 	return false;
 }
 
@@ -264,8 +288,8 @@ bool migrate_move_run(JobContext *context, void *data, const void *item, GError 
 		return false;
 	if (verdict == MIGRATE_ARRIVED)
 		return commit(job, context, error);
-	if (verdict == MIGRATE_LOST)
-		return fail_lost(job, error);
+	if (migrate_verdict_is_hopeless(verdict))
+		return fail_hopeless(job, context, verdict, error);
 	if (!restore_source(job, context, error))
 		return false;
 	set_failure(job, verdict, why, cause, error);
@@ -288,7 +312,21 @@ bool migrate_move_undo(JobContext *context, void *data, const void *item, GError
 	if (migrate_verdict_lets_delete(verdict))
 		return restore_source(job, context, error);
 	/* Its end came too late: the hosts had done it. */
-	return verdict == MIGRATE_ARRIVED ? commit(job, context, error) : fail_lost(job, error);
+	return verdict == MIGRATE_ARRIVED ? commit(job, context, error)
+					  : fail_hopeless(job, context, verdict, error);
+}
+
+/* A host that is about to start or end a QEMU may keep silent for some seconds. */
+static enum migrate_verdict look_until_known(MigrateJob *job, JobContext *context)
+{
+	int64_t end = g_get_monotonic_time() + SETTLE_SECONDS * G_USEC_PER_SEC;
+	enum migrate_verdict verdict = migrate_job_look(job, context, NULL);
+
+	while (verdict == MIGRATE_UNKNOWN && g_get_monotonic_time() < end) {
+		g_usleep(G_USEC_PER_SEC);
+		verdict = migrate_job_look(job, context, NULL);
+	}
+	return verdict;
 }
 
 bool migrate_move_settle(JobContext *context, void *data, GError **error)
@@ -300,10 +338,11 @@ bool migrate_move_settle(JobContext *context, void *data, GError **error)
 		return true;
 	if (!migrate_job_source(job, context, error) || !migrate_job_target(job, context, error))
 		return false;
-	verdict = migrate_job_look(job, context, NULL);
+	verdict = look_until_known(job, context);
 	if (verdict == MIGRATE_UNKNOWN) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
-			    "not both hosts say where the VM '%s' is", job->plan->name);
+			    "not both hosts say where the VM '%s' is: %s", job->plan->name,
+			    job->silence);
 		return false;
 	}
 	/* What is still going is watched, or ended, by the task or its undo. */

@@ -37,7 +37,7 @@ static bool memory_gets_further(struct migrate_stall *stall, const struct cloud_
 	bool lower;
 
 	stall->iteration = progress->iteration;
-	if (progress->postcopy || progress->iteration <= stall->first)
+	if (stall->postcopy || progress->iteration <= stall->first)
 		return grows(stall, progress->memory_done);
 	if (!new_pass)
 		return false;

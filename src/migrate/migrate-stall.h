@@ -9,6 +9,7 @@
 
 struct migrate_stall {
 	uint64_t limit_ms; /* 0: never stalled */
+	bool postcopy;     /* set by the caller: there are no passes any more, only bytes */
 	enum cloud_phase phase;
 	uint64_t best;      /* disks: most bytes done; memory: fewest left at the end of a pass */
 	uint64_t first;     /* iteration at which memory began */

@@ -280,35 +280,35 @@ bool migrate_disk_run(JobContext *context, void *data, const void *item, GError 
 
 /* ---- Away with it ---- */
 
-/* 1: the file may go; 0: it is kept, and why is said; -1: not now, or not ever without a look. */
+/* 1: the VM is at the source; 0: the file is kept, and why is said; -1: not now. */
 static int may_delete(JobContext *context, MigrateJob *job, const char *path, GError **error)
 {
 	const char *kept = job_noted(context, "migrate", "keep");
 	enum migrate_verdict verdict = migrate_job_look(job, context, NULL);
-	g_autoptr(GPtrArray) domains = NULL;
 
 	if (kept) {
 		job_warn(context, "'%s' is kept: %s", path, kept);
 		return 0;
 	}
-	if (!migrate_verdict_lets_delete(verdict)) {
-		g_set_error(
-		    error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
-		    "'%s' is not deleted while it is not sure that the VM is on its source: "
-		    "%s",
+	if (migrate_verdict_lets_delete(verdict))
+		return 1;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_BUSY,
+		    "'%s' is not deleted while it is not sure that the VM is on its source: %s",
 		    path, migrate_verdict_text(verdict));
-		return -1;
-	}
-	domains = cloud_domains(job->target, job_context_cancellable(context), error);
-	for (unsigned int i = 0; domains && i < domains->len; i++) {
-		const CloudDomain *domain = g_ptr_array_index(domains, i);
+	return -1;
+}
 
-		if (!g_ptr_array_find_with_equal_func(domain->paths, path, g_str_equal, NULL))
-			continue;
-		job_warn(context, "'%s' is kept: the VM '%s' names it", path, domain->name);
-		return 0;
-	}
-	return domains ? 1 : -1;
+/* Through the pool @holder, unless somebody needs it. */
+static bool delete_unused(JobContext *context, MigrateJob *job, const char *holder, GError **error)
+{
+	const char *name = job_noted(context, NULL, NOTE_NAME);
+	GCancellable *cancellable = job_context_cancellable(context);
+	g_autofree char *who = NULL;
+	int r = cloud_volume_find_user(job->target, holder, name, &who, cancellable, error);
+
+	if (r > 0)
+		job_warn(context, "'%s' is kept: %s", job_noted(context, NULL, NOTE_PATH), who);
+	return r == 0 ? cloud_volume_delete(job->target, holder, name, cancellable, error) : r > 0;
 }
 
 bool migrate_disk_undo(JobContext *context, void *data, const void *item, GError **error)
@@ -323,9 +323,7 @@ bool migrate_disk_undo(JobContext *context, void *data, const void *item, GError
 	r = may_delete(context, job, job_noted(context, NULL, NOTE_PATH), error);
 	if (r > 0)
 		r = cloud_place_find_holder(owner_init(&owner, job, context), &holder, error);
-	if (r < 0 ||
-	    (r > 0 && !cloud_volume_delete(job->target, holder, job_noted(context, NULL, NOTE_NAME),
-					   job_context_cancellable(context), error)))
+	if (r < 0 || (r > 0 && !delete_unused(context, job, holder, error)))
 		return false;
 	return job_note(context, NOTE_MADE, NULL, error);
 }

@@ -20,14 +20,19 @@ static bool runs(const struct cloud_standing *it)
 
 /*
  * Off, or not there: a target that waits for memory ("moving") is an unfinished one, one that is
- * paused and not moving has got all.  The source's reason is not asked: it is forgotten when its
- * daemon starts anew.
+ * paused and not moving has got all.  If the source's has come to an end of its own, only a target
+ * that runs proves that it was not the last to run.  Why it is off may be forgotten: its daemon
+ * began anew.
  */
 static enum migrate_verdict judge_stopped(const struct cloud_standing *source,
 					  const struct cloud_standing *target)
 {
+	if (target->postcopy)
+		return MIGRATE_GOING;
 	if (is_active(target) && target->moving)
 		return source->moved_away ? MIGRATE_GOING : MIGRATE_REMAINS;
+	if (source->own_end && target->defined && !runs(target))
+		return MIGRATE_DOUBT;
 	/* It is defined there by the last step of a move, so it has been there. */
 	if (target->defined)
 		return MIGRATE_ARRIVED;
@@ -37,9 +42,11 @@ static enum migrate_verdict judge_stopped(const struct cloud_standing *source,
 static enum migrate_verdict judge_paused(const struct cloud_standing *source,
 					 const struct cloud_standing *target)
 {
+	if (target->postcopy)
+		return MIGRATE_GOING;
 	if (runs(target))
 		return MIGRATE_LINGERING;
-	if (source->moving || source->moved_away)
+	if (source->moving)
 		return MIGRATE_STUCK;
 	return is_active(target) ? MIGRATE_REMAINS : MIGRATE_AT_SOURCE;
 }
@@ -50,6 +57,8 @@ enum migrate_verdict migrate_judge(const struct migrate_look *look)
 
 	if (!look->source_known || !look->target_known)
 		return MIGRATE_UNKNOWN;
+	if (source->torn || target->torn)
+		return MIGRATE_TORN;
 	if (!is_active(source))
 		return judge_stopped(source, target);
 	if (runs(source) && runs(target))
@@ -84,6 +93,11 @@ const char *migrate_verdict_text(enum migrate_verdict verdict)
 		return "it runs on both hosts";
 	case MIGRATE_LOST:
 		return "no host has it";
+	case MIGRATE_TORN:
+		return "its memory is on both hosts in parts, since post-copy broke";
+	case MIGRATE_DOUBT:
+		return "it came to an end on the source, and the target has one, too, that is not "
+		       "running";
 	}
 	g_assert_not_reached();
 }
@@ -91,4 +105,9 @@ const char *migrate_verdict_text(enum migrate_verdict verdict)
 bool migrate_verdict_lets_delete(enum migrate_verdict verdict)
 {
 	return verdict == MIGRATE_AT_SOURCE || verdict == MIGRATE_OFF;
+}
+
+bool migrate_verdict_is_hopeless(enum migrate_verdict verdict)
+{
+	return verdict == MIGRATE_LOST || verdict == MIGRATE_TORN || verdict == MIGRATE_DOUBT;
 }

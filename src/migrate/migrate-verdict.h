@@ -24,6 +24,8 @@ enum migrate_verdict {
 	MIGRATE_LINGERING, /* the same, but the source's QEMU is still there, paused */
 	MIGRATE_SPLIT,     /* both run */
 	MIGRATE_LOST,      /* no host has it */
+	MIGRATE_TORN,      /* post-copy failed: each has a part of its memory */
+	MIGRATE_DOUBT, /* off at the source by an end of its own, at the target one that waits */
 };
 
 /* What migrate_verdict() makes of it: the table in docs/migrate.md. */
@@ -31,6 +33,9 @@ enum migrate_verdict migrate_judge(const struct migrate_look *look);
 
 /* In words: "it runs on both hosts". */
 const char *migrate_verdict_text(enum migrate_verdict verdict);
+
+/* Whether it lasts, and nothing may be started, stopped or deleted before somebody has looked. */
+bool migrate_verdict_is_hopeless(enum migrate_verdict verdict);
 
 /* Whether what this migration made at the target may go: the source provably has the VM. */
 bool migrate_verdict_lets_delete(enum migrate_verdict verdict);

@@ -87,9 +87,12 @@ static bool tell(const struct watch *watch)
 		now.item = "(zeros count)";
 		now.done = now.all_done = it->disk_done;
 		now.total = now.all_total = it->disk_total;
+		now.rate = it->disk_rate;
 	} else if (it->phase == CLOUD_PHASE_MEMORY) {
 		now.phase = "copying the memory";
 		now.item = item;
+		now.rate = it->memory_rate;
+		now.dirty_rate = it->dirty_rate;
 		now.total = now.all_total = it->memory_total;
 		now.done = now.all_done = it->memory_total - MIN(it->memory_left, it->memory_total);
 	}
@@ -148,8 +151,10 @@ static void force(struct watch *watch)
 		ok = job_note(watch->context, "paused", "by --on-timeout", &cause) && source &&
 		     cloud_domain_suspend(source, plan->uuid, NULL, &cause);
 	} else if (watch->progress.phase == CLOUD_PHASE_MEMORY) {
-		ok = source && cloud_migration_postcopy(source, plan->uuid, NULL, &cause);
-		watch->progress.postcopy = ok;
+		/* Noted first: whoever watches it after us has to know. */
+		ok = job_note(watch->context, "postcopy", "by --on-timeout", &cause) && source &&
+		     cloud_migration_postcopy(source, plan->uuid, NULL, &cause);
+		watch->stall.postcopy = ok;
 	} else {
 		return; /* memory has not begun: later */
 	}
@@ -208,6 +213,7 @@ int migrate_watch(MigrateJob *job, JobContext *context, CloudMigration *migratio
 	};
 
 	migrate_stall_init(&watch.stall, job->plan->stall * 1000, now_ms());
+	watch.stall.postcopy = watch.forced = job_noted(context, NULL, "postcopy") != NULL;
 	while (!has_ended(&watch)) {
 		g_autofree char *why = NULL;
 

@@ -10,7 +10,8 @@
 /*
  * Until it has ended; @migration (borrowed) is the call that does it, or NULL for one that a
  * process began which is dead now.  1: it ended by itself; 0: it was brought to an end, and why is
- * in @ret_why (owned).  Notes of the task `migrate` that are set: "paused" if the guest was.
+ * in @ret_why (owned).  Notes of the task `migrate` that are set: "paused" if the guest was,
+ * "postcopy" if it was let run at the target.
  */
 int migrate_watch(MigrateJob *job, JobContext *context, CloudMigration *migration, char **ret_why);
 

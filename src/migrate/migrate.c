@@ -56,14 +56,19 @@ Store *migrate_job_store(const MigrateJob *job, GError **error)
 	return g_steal_pointer(&store);
 }
 
-static bool ask(Cloud *cloud, const MigrateJob *job, struct cloud_standing *ret, const char *where)
+static bool ask(MigrateJob *job, JobContext *context,
+		Cloud *(*connect)(MigrateJob *, JobContext *, GError **),
+		struct cloud_standing *ret)
 {
 	g_autoptr(GError) cause = NULL;
+	Cloud *cloud = connect(job, context, &cause);
 
 	/* A look has to come to its end even when the job is to stop: on it depends how. */
 	if (cloud && cloud_domain_standing(cloud, job->plan->uuid, ret, NULL, &cause))
 		return true;
-	g_debug("%s: %s", where, cause ? cause->message : "no connection");
+	g_free(job->silence);
+	job->silence = g_strdup(cause->message);
+	g_debug("%s", job->silence);
 	return false;
 }
 
@@ -72,10 +77,9 @@ enum migrate_verdict migrate_job_look(MigrateJob *job, JobContext *context,
 {
 	struct migrate_look look = { 0 };
 
-	look.source_known =
-	    ask(migrate_job_source(job, context, NULL), job, &look.source, "source");
-	look.target_known =
-	    ask(migrate_job_target(job, context, NULL), job, &look.target, "target");
+	g_clear_pointer(&job->silence, g_free);
+	look.source_known = ask(job, context, migrate_job_source, &look.source);
+	look.target_known = ask(job, context, migrate_job_target, &look.target);
 	if (ret)
 		*ret = look;
 	return migrate_judge(&look);
@@ -101,6 +105,7 @@ static void free_job(void *data)
 	cloud_free(job->source);
 	cloud_free(job->target);
 	migrate_plan_free(job->plan);
+	g_free(job->silence);
 	g_free(job);
 }
 

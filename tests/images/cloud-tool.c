@@ -278,6 +278,16 @@ static bool do_volume_delete(Cloud *cloud, char **args, GCancellable *c, GError 
 	return cloud_volume_delete(cloud, args[0], args[1], c, error);
 }
 
+static bool do_volume_user(Cloud *cloud, char **args, GCancellable *c, GError **error)
+{
+	g_autofree char *who = NULL;
+	int r = cloud_volume_find_user(cloud, args[0], args[1], &who, c, error);
+
+	if (r >= 0)
+		puts(r > 0 ? who : "nobody");
+	return r >= 0;
+}
+
 static char *join(const GPtrArray *list)
 {
 	GString *text = g_string_new(NULL);
@@ -360,9 +370,10 @@ static bool do_standing(Cloud *cloud, char **args, GCancellable *c, GError **err
 
 	if (!cloud_domain_standing(cloud, args[0], &it, c, error))
 		return false;
-	printf("%s\t%s%s%s%s\n", it.defined ? cloud_domain_state_name(it.state) : "none",
+	printf("%s\t%s%s%s%s%s%s\n", it.defined ? cloud_domain_state_name(it.state) : "none",
 	       it.persistent ? " persistent" : "", it.moved_away ? " moved-away" : "",
-	       it.moving ? " moving" : "", it.job ? " job" : "");
+	       it.moving ? " moving" : "", it.own_end ? " own-end" : "", it.torn ? " torn" : "",
+	       it.job ? " job" : "");
 	return true;
 }
 
@@ -471,6 +482,7 @@ static const struct {
 	{ "volume-read", 4, do_read },            /* POOL-UUID NAME OFFSET LENGTH */
 	{ "volume-open", 2, do_open },            /* POOL-UUID NAME */
 	{ "volume-delete", 2, do_volume_delete }, /* POOL-UUID NAME */
+	{ "volume-user", 2, do_volume_user },     /* POOL-UUID NAME */
 	{ "domains", 0, do_domains },
 	{ "domain", 1, do_domain },                   /* NAME */
 	{ "domain-define", 1, do_domain_define },     /* FILE */

@@ -279,6 +279,55 @@ test_volumes ()
     nothing_left
 }
 
+# define_disk SOURCE [TYPE]: the VM "needy", off, with that <source>.
+define_disk ()
+{
+    "$DOMAIN_TOOL" needy qemu q35 bios virtio 512 1 0 "$workdir/pools" |
+        sed "s|<source file=.*/>|$1|; s|<disk type=\"file\"|<disk type=\"${2-file}\"|" > needy.xml
+    grep -qF "$1" needy.xml || fail "the disk is not as wanted: $(cat needy.xml)"
+    libvirt undefine needy > /dev/null 2>&1 || true
+    libvirt define needy.xml > /dev/null
+}
+
+# Who needs a file, by whichever path: deletion depends on it.
+test_users ()
+{
+    local base=$workdir/pools/new far=$workdir/far
+    mkdir -p "$base" "$far"
+    new_pool "$base"
+    cloud volume-create $uuid old.qcow2 qcow2 1048576
+    cloud volume-create $uuid other.qcow2 qcow2 1048576
+    gives nobody cloud volume-user $uuid old.qcow2
+    gives nobody cloud volume-user $uuid nix
+
+    define_disk "<source file=\"$base/other.qcow2\"/>"
+    gives nobody cloud volume-user $uuid old.qcow2
+    define_disk "<source file=\"$base/old.qcow2\"/>"
+    gives "the VM 'needy' names it" cloud volume-user $uuid old.qcow2
+    define_disk '<source pool="new" volume="old.qcow2"/>' volume
+    gives "the VM 'needy' names it" cloud volume-user $uuid old.qcow2
+    # A link in a directory of which libvirt knows nothing.
+    ln -s "$base/old.qcow2" "$far/link"
+    define_disk "<source file=\"$far/link\"/>"
+    gives "the VM 'needy' names it" cloud volume-user $uuid old.qcow2
+    gives nobody cloud volume-user $uuid other.qcow2
+    # An image on it, beside a disk of the VM; then in another pool.
+    rm "$far/link"
+    qemu-img create -q -f qcow2 -F qcow2 -b "$base/old.qcow2" "$far/top.qcow2"
+    define_disk "<source file=\"$far/top.qcow2\"/>"
+    gives "'$far/top.qcow2' stands on it" cloud volume-user $uuid old.qcow2
+    libvirt undefine needy > /dev/null
+    gives nobody cloud volume-user $uuid old.qcow2
+    libvirt pool-create-as far dir --target "$far" > /dev/null
+    gives "'$far/top.qcow2' stands on it" cloud volume-user $uuid old.qcow2
+    libvirt pool-destroy far > /dev/null
+
+    rm "$far/top.qcow2" "$base"/*.qcow2
+    rmdir "$far"
+    cloud pool-remove $uuid
+    nothing_left
+}
+
 # Libvirt says of some of these sizes that all went well.
 test_no_space ()
 {
@@ -508,7 +557,7 @@ test_two_hosts ()
     gives host-a field 2 cloud host
 }
 
-for name in host directories pools volumes busy_pool no_space interrupted dead domains two_hosts; do
+for name in host directories pools volumes users busy_pool no_space interrupted dead domains two_hosts; do
     begin=$SECONDS
     "test_$name"
     echo "$name: $((SECONDS - begin)) s"

@@ -39,11 +39,16 @@ inside ()
     "$libvirtd" in "$labdir/$host" "$@"
 }
 
-# failures TASK: how often it failed in the last job.
+# ask SQL: of the store.
+ask ()
+{
+    sqlite3 -cmd '.timeout 10000' "$state" "$1"
+}
+
+# failures TASK: how often it failed in the job that began last.
 failures ()
 {
-    sqlite3 -cmd '.timeout 10000' "$state" "SELECT failures FROM job_task WHERE name = '$1'
-        AND job = (SELECT max(id) FROM job)"
+    ask "SELECT coalesce(max(failures), 0) FROM job_task WHERE name = '$1' AND job > $job_before"
 }
 
 # wait_for_failures TASK TIMES: without a pause, for the next attempt is soon.
@@ -71,9 +76,10 @@ snapshot ()
     find "$(images "$1")" | sort
 }
 
-# begin ARG...: a migration in the background; sets pid.
+# begin ARG...: a migration in the background; sets pid, and job_before to the last job before it.
 begin ()
 {
+    job_before=$(ask 'SELECT coalesce(max(id), 0) FROM job' 2> /dev/null || echo 0)
     "$hosts" net "$labdir" "$PROGRAM" migrate vm --json --quiet --state "$state" \
         --delete-source-after 0 "$@" > out 2> err &
     pid=$!
@@ -101,6 +107,7 @@ stayed ()
 # moved: it is on the other host, which is `at` from now on.
 moved ()
 {
+    take_console "$at"
     at=$(other "$at")
     runs_only_on "$at"
     writes_on "$at"
@@ -321,3 +328,4 @@ begin
 finish 0
 moved
 has_all_records "$at"
+said_in_order "$at"

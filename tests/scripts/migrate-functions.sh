@@ -105,7 +105,7 @@ domain ()
 	$([ "$firmware" = bios ] ||
         echo '<firmware><feature enabled="no" name="secure-boot"/></firmware>')
 	<kernel>$workdir/system/vmlinuz</kernel><initrd>$workdir/system/initrd</initrd>
-	<cmdline>console=ttyS0 loglevel=4 panic=-1 $arguments</cmdline></os>
+	<cmdline>console=ttyS0 loglevel=1 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 panic=-1 $arguments</cmdline></os>
 	<features><acpi/></features><cpu mode="custom" match="exact"><model>qemu64</model></cpu>
 	<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
 	<serial type="file"><source path="/var/log/libvirt/$name.console" append="on"/></serial>
@@ -129,7 +129,8 @@ start_vm ()
     local at=$1 dir
     dir=$(images "$at")
     mkdir -p "$dir"
-    rm -f "$labdir"/*/host/log/vm.console
+    rm -f "$labdir"/*/host/log/vm.console transcript
+    taken=()
     qemu-img create -q -f qcow2 "$dir/vm-vda.qcow2" "${4:-256M}"
     qemu-img create -q -f raw "$dir/vm-vdb.raw" "${4:-256M}"
     domain vm $uuid "$2" "$3" qcow2 raw > vm.xml
@@ -139,10 +140,38 @@ start_vm ()
         fail "the VM does not write: $(tail -n 5 "$labdir/$at/host/log/vm.console")"
 }
 
+numbers_in ()
+{
+    tr -d '\r' < "$1" | sed -n 's/^N \([0-9]*\)$/\1/p'
+}
+
 # said I: the numbers that the VM has said on host I.
 said ()
 {
-    tr -d '\r' < "$labdir/$1/host/log/vm.console" | sed -n 's/^N \([0-9]*\)$/\1/p'
+    numbers_in "$labdir/$1/host/log/vm.console"
+}
+
+# take_console I: what the VM has said on host I since the last time goes to the transcript.  Once for
+# each host that it leaves: then the transcript is what it said, in order.
+taken=()
+take_console ()
+{
+    local console=$labdir/$1/host/log/vm.console size
+    size=$(stat -c %s "$console")
+    tail -c "+$((${taken[$1]-0} + 1))" "$console" | head -c $((size - ${taken[$1]-0})) >> transcript
+    taken[$1]=$size
+}
+
+# said_in_order I: it is on host I, and has said every number once, one after the other; so has what
+# counts in its memory.  A number may have been begun on one host and ended on the next.
+said_in_order ()
+{
+    take_console "$1"
+    tr -d '\r' < transcript | sed '$d' | awk '/^N 1$/ { begun = 1 }
+        !begun { next }
+        $0 != "N " last + 1 { print "after " last + 0 " came \"" $0 "\""; bad = 1; exit }
+        { last++ }
+        END { exit bad || last < 20 }' > order || fail "not in order: $(cat order)"
 }
 
 # other I: the other of two hosts.
@@ -206,9 +235,11 @@ disk_of ()
 # for the look.
 has_all_records ()
 {
-    local target disk last
+    local target disk last console
     on "$1" suspend vm
-    last=$(for i in 1 2; do said $i; done | sort -n | tail -n 1)
+    last=$(for console in "$labdir"/[0-9]*/host/log/vm.console; do
+        numbers_in "$console"
+    done | sort -n | tail -n 1)
     for target in vda vdb; do
         disk=$(disk_of "$1" $target)
         qemu-img convert -U -O raw "$disk" look.raw

@@ -70,7 +70,10 @@ check ()
         fail "on host $now: $(find "$(images "$now")" -type f)"
     [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$now running" ] ||
         fail "the store says: $(wherry vm show vm --json)"
-    [ "$now" -eq "$at" ] || moves=$((moves + 1))
+    if [ "$now" -ne "$at" ]; then
+        moves=$((moves + 1))
+        take_console "$at"
+    fi
     at=$now
 }
 
@@ -86,5 +89,6 @@ for ((round = 0; round < rounds; round++)); do
         "($(sqlite3 "$state" 'SELECT state FROM job ORDER BY id DESC LIMIT 1'))"
 done
 has_all_records "$at"
+said_in_order "$at"
 echo "$hits of $rounds hit, $moves moved"
 [ $hits -ge $((rounds / 2)) ] || fail "only $hits of $rounds kills hit a running wherry"

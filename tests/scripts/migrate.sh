@@ -10,6 +10,10 @@
 # shellcheck source=tests/scripts/migrate-functions.sh
 . "$SOURCE_ROOT/tests/scripts/migrate-functions.sh"
 
+requires openssl version
+requires sqlite3 --version
+
+libvirtd=$SOURCE_ROOT/tests/lab/libvirtd
 start_fleet 2
 
 # as_sparse_as FILE BYTES: it takes at most a few MiB more; the guest has gone on writing.
@@ -20,19 +24,26 @@ as_sparse_as ()
     [ "$now" -le $(($2 + (24 << 20))) ] || fail "$1 takes $now bytes, it was $2"
 }
 
+# image_of FILE: its format and size.
+image_of ()
+{
+    qemu-img info -U --output=json "$1" | jq -r '.format, ."virtual-size"' | xargs
+}
+
 # move FROM TO ARG...: and all that must be true after it.
 move ()
 {
-    local from=$1 to=$2 vda vdb
+    local from=$1 to=$2 vda vdb image
     shift 2
+    image=$(image_of "$(disk_of "$from" vda)")
     vda=$(bytes_of "$(disk_of "$from" vda)") vdb=$(bytes_of "$(disk_of "$from" vdb)")
     migrate "$@" > out 2> err || fail "it did not move: $(cat err)"
     runs_only_on "$to"
+    take_console "$from"
     writes_on "$to"
     as_sparse_as "$(disk_of "$to" vda)" "$vda"
     as_sparse_as "$(disk_of "$to" vdb)" "$vdb"
-    qemu-img info -U --output=json "$(disk_of "$to" vda)" |
-        jq -e '.format == "qcow2" and ."virtual-size" == 268435456' > jq.out || fail "vda changed"
+    [ "$(image_of "$(disk_of "$to" vda)")" = "$image" ] || fail "vda is no $image any more"
     has_all_records "$to"
     [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$to running" ] ||
         fail "the store says: $(wherry vm show vm --json)"
@@ -107,10 +118,12 @@ test_json ()
 {
     described migrate > docs
     # All but the choice, which is the fleet's.
-    printed plan.json | grep -v '^choice' > members
-    printed done.json >> members
-    printf 'done\nphase\ntotal\nwords\nchoice\n' >> members
-    sort -u members > program
+    {
+        printed plan.json | grep -v '^choice'
+        echo choice
+        printed done.json
+        printed progress.json
+    } | sort -u > program
     diff -u docs program || fail "docs/json.md and migrate --json differ"
 }
 
@@ -125,7 +138,7 @@ test_refusals ()
     fails_with "--bandwidth is" migrate --bandwidth 5K
     fails_with "is not in --disks" migrate --disks vda
     fails_with "no disk 'vdz'" migrate --disks vda,vdb,vdz
-    fails_with "the move would take about" migrate --timeout 1 --bandwidth 1M
+    fails_with "the move would take about" migrate --timeout 1 --bandwidth 16M
     no_files_on 2
     runs_only_on 1
 }
@@ -140,17 +153,136 @@ there_and_back ()
         test_dry_run
         test_refusals
     fi
+    on 1 autostart vm > /dev/null
     move 1 2
     no_nvram 1
     old_copies_go
     move 2 1 --commit fast --delete-source-after 0 --json
     tail -n 1 out > done.json
+    grep '"event":"progress"' out | tail -n 1 > progress.json
     no_files_on 2
     no_nvram 2
-    in_order
-    on 1 destroy vm
-    on 1 undefine vm --nvram > /dev/null
-    rm -f "$(images 1)"/*
+    at=1
+    if [ "$1" = bios ]; then
+        test_options
+        test_alternates
+    fi
+    said_in_order "$at"
+    end_vm
+}
+
+# end_vm: it is gone with its disks, wherever it is.
+end_vm ()
+{
+    on "$at" destroy vm
+    on "$at" undefine vm --nvram > /dev/null
+    rm -f "$(images "$at")"/*
+}
+
+# step ARG...: from where it is to the other host.
+step ()
+{
+    local to
+    to=$(other "$at")
+    move "$at" "$to" --delete-source-after 0 "$@"
+    no_files_on "$at"
+    at=$to
+}
+
+# Those that one move shows.
+test_options ()
+{
+    step --parallel 2 --disks vda,vdb
+    on "$at" dominfo vm > facts
+    grep -qE '^Autostart: +enable' facts || fail "its host does not start it: $(cat facts)"
+    test_tls
+    test_detach
+}
+
+# make_certificate I ADDRESS: of the authority in tls, for host I, as QEMU wants it.
+make_certificate ()
+{
+    local dir=$labdir/$1/host/etc/pki name
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=host-$1" -keyout tls/key.pem -out tls/req.pem \
+        2> openssl.err
+    openssl x509 -req -in tls/req.pem -CA tls/ca-cert.pem -CAkey tls/ca-key.pem -CAcreateserial \
+        -days 2 -extfile <(echo "subjectAltName=IP:$2") -out tls/cert.pem 2> openssl.err
+    for name in server client; do
+        cp tls/cert.pem "$dir/$name-cert.pem"
+        cp tls/key.pem "$dir/$name-key.pem"
+    done
+    cp tls/ca-cert.pem "$dir/ca-cert.pem"
+}
+
+# Only with certificates, and only to the host that they name: so it is encrypted, and to whom.
+test_tls ()
+{
+    local to
+    to=$(other "$at")
+    mkdir tls
+    openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout tls/ca-key.pem \
+        -out tls/ca-cert.pem 2> openssl.err
+    fails_tls 'credentials'
+    make_certificate 1 10.77.0.1
+    make_certificate 2 10.77.0.2
+    step --tls
+    to=$(other "$at")
+    make_certificate "$to" 10.77.0.77
+    fails_tls ''
+}
+
+# fails_tls TEXT: with --tls it does not move, and says TEXT.
+fails_tls ()
+{
+    local r=0
+    migrate --tls --attempts 1 > out 2> err || r=$?
+    [ $r -eq 4 ] || fail "--tls: status $r: $(cat err)"
+    grep -qF -- "$1" err || fail "no '$1' in: $(cat err)"
+    runs_only_on "$at"
+}
+
+test_detach ()
+{
+    local to id
+    to=$(other "$at")
+    migrate --detach --delete-source-after 0 --json > out || fail "--detach: $(cat out)"
+    id=$(jq -r 'select(.event == "detached") | .job' out)
+    wait_for 120 job_is "$id" 'done' || fail "job $id: $(wherry job show "$id")"
+    runs_only_on "$to"
+    take_console "$at"
+    writes_on "$to"
+    no_files_on "$at"
+    at=$to
+}
+
+# job_is ID STATE
+job_is ()
+{
+    [ "$(wherry job show "$1" --json | jq -r .state)" = "$2" ]
+}
+
+# A third host, and the one that is chosen first cannot make the disks.
+test_alternates ()
+{
+    local first i
+    "$hosts" start "$labdir" 3 > /dev/null
+    wherry host add h3 qemu+tcp://10.77.0.3/system --insecure \
+        --pool default=/var/lib/libvirt/images > added.json 2> added.err || fail "$(cat added.err)"
+    first=$(wherry migrate vm --dry-run --json | jq -r '.choice.target | ltrimstr("h")')
+    "$libvirtd" in "$labdir/$first" mount -o remount,ro,bind /var/lib/libvirt
+    migrate --alternates 1 --attempts 1 --delete-source-after 0 > out 2> err ||
+        fail "--alternates: $(cat err)"
+    "$libvirtd" in "$labdir/$first" mount -o remount,rw,bind /var/lib/libvirt
+    grep -q "is rolled back: task 'disk vda'" err || fail "h$first did not fail: $(cat err)"
+    take_console "$at"
+    at=$((6 - at - first))
+    [ "$(on "$at" domstate vm)" = running ] || fail "it is not on h$at: $(cat err)"
+    for ((i = 1; i <= 3; i++)); do
+        [ $i -eq "$at" ] || [ -z "$(on $i list --all --name | xargs)" ] || fail "host $i has it, too"
+        [ $i -eq "$at" ] || no_files_on $i
+    done
+    writes_on "$at"
+    has_all_records "$at"
 }
 
 # Those on host 1 are kept for a day; then `job recover` removes them.
@@ -170,11 +302,22 @@ no_nvram ()
     [ -z "$(find "$labdir/$1/host/lib/qemu/nvram" -type f 2>/dev/null)" ] || fail "NVRAM left on $1"
 }
 
-# The console of host 1 holds the begin and the end: all numbers, each once, none missing.
-in_order ()
+# A guest that changes its memory faster than it goes over: it is refused; by force it is slowed down,
+# may stand still for longer and longer, and in the end is paused, or runs at the target at once.
+test_busy ()
 {
-    { said 1; said 2; } | sort -n | awk 'NR > 1 && $1 != last + 1 { print last, $1; exit 1 }
-        { last = $1 }' || fail "a number was said twice, or never"
+    start_vm 1 bios dirty=40 32M
+    wherry host remove h3 > removed || fail "host remove: $(cat removed)"
+    at=1
+    fails_with "the move would not come to an end" migrate --bandwidth 2M
+    step --bandwidth 16M --force --timeout 25 --on-timeout pause --verbose
+    grep -q 'the guest is paused until it has moved' err || fail "not paused: $(cat err)"
+    grep -q 'the guest may stand still for 600 ms' err || fail "no longer stop: $(cat err)"
+    step --bandwidth 16M --force --timeout 10 --on-timeout postcopy --accept-postcopy-risk \
+        --commit fast
+    grep -q 'the guest runs at the target from now on' err || fail "no post-copy: $(cat err)"
+    said_in_order "$at"
+    end_vm
 }
 
 there_and_back bios

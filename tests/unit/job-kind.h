@@ -33,6 +33,9 @@ struct orders {
 static struct orders orders[N_TASKS];
 static GString *calls;        /* "run 0, run 1, undo 0" */
 static int resume_answer = 1; /* or 0, or -1 */
+static bool slow_questions;   /* those of a recovery take until they are cut off, or so long: */
+enum { SLOW_MS = 500 };
+static bool settle_commits;
 static const char *groups[N_TASKS];
 static bool interrupted;
 static const char *task_names[N_TASKS] = { "d0", "d1", "d2", "d3" };
@@ -132,9 +135,31 @@ static inline void place_plan(void *data, JobPlan *plan)
 				   });
 }
 
+/* A host that takes its time. */
+static inline bool ask_slowly(JobContext *context, GError **error)
+{
+	GCancellable *cancellable = job_context_cancellable(context);
+
+	for (int ms = 0; slow_questions && ms < SLOW_MS; ms++) {
+		if (g_cancellable_is_cancelled(cancellable)) {
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "cut off");
+			return false;
+		}
+		g_usleep(1000);
+	}
+	return true;
+}
+
+static inline bool place_settle(JobContext *context, void *data, GError **error)
+{
+	return ask_slowly(context, error) && (!settle_commits || job_commit(context, error));
+}
+
 static inline int place_resume(JobContext *context, void *data, char **ret_reason, GError **error)
 {
 	log_call("resume?", resume_answer == 0 ? "no" : "yes");
+	if (!ask_slowly(context, error))
+		return -1;
 	if (resume_answer == 0)
 		*ret_reason = g_strdup("the medium is gone");
 	if (resume_answer < 0)
@@ -147,6 +172,7 @@ static const struct job_kind place_kind = {
 	.load = place_load,
 	.plan = place_plan,
 	.resume = place_resume,
+	.settle = place_settle,
 	.free = g_free,
 };
 static const struct job_kind *const kinds[] = { &place_kind, NULL };
@@ -167,6 +193,7 @@ static inline int enter_job(void **state)
 	memset(orders, 0, sizeof(orders));
 	memset(groups, 0, sizeof(groups));
 	resume_answer = 1;
+	slow_questions = settle_commits = false;
 	interrupted = false;
 	task_names[0] = "d0";
 	calls = g_string_new(NULL);

@@ -293,6 +293,60 @@ static void test_finishing(void **state)
 	assert_calls("run d0, run d1, run d2, run d3, run d3, run d3");
 }
 
+/* Before it goes back it must know whether it may: that question is not cut off by the cancel. */
+static void test_cancelled_question(void **state)
+{
+	g_autoptr(Store) store = NULL;
+	g_autoptr(GError) error = NULL;
+
+	die_in_attempt(1);
+	store = open_store();
+	assert_ok(job_cancel(store, 1, &error), error);
+	slow_questions = true;
+	recover_one_to(store, 1, 0, JOB_ROLLED_BACK);
+	assert_there("0000");
+}
+
+/* It was past its point of no return when its process died: the cancel came too late. */
+static void test_settled(void **state)
+{
+	g_autoptr(Store) store = NULL;
+	g_autoptr(GError) error = NULL;
+
+	die_in_attempt(1);
+	store = open_store();
+	assert_ok(job_cancel(store, 1, &error), error);
+	slow_questions = settle_commits = true;
+	recover_one_to(store, 1, 0, JOB_DONE);
+	assert_calls("run d1, run d2, run d3");
+	assert_there("1111");
+}
+
+static void *cancel_soon(void *p)
+{
+	g_autoptr(Store) store = open_store();
+
+	g_usleep(SLOW_MS * 1000 + SLOW_MS * 1000 / 2);
+	(void)job_cancel(store, *(int64_t *)p, NULL); /* the caller sees */
+	return NULL;
+}
+
+/* While it is asked whether it can go on: then it need not. */
+static void test_cancelled_in_resume(void **state)
+{
+	g_autoptr(Store) store = NULL;
+	int64_t id = 1;
+	GThread *thread;
+
+	die_in_attempt(1);
+	store = open_store();
+	slow_questions = true;
+	thread = g_thread_new("cancel", cancel_soon, &id);
+	recover_one_to(store, id, 0, JOB_ROLLED_BACK);
+	g_thread_join(thread);
+	assert_calls("resume? yes, undo d1, undo d0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +362,9 @@ int main(void)
 		job_test(test_not_ours),
 		job_test(test_damaged_rows),
 		job_test(test_finishing),
+		job_test(test_cancelled_question),
+		job_test(test_settled),
+		job_test(test_cancelled_in_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,7 @@ static void test_volume(void **state)
 	    "</capacity><allocation unit='bytes'>200704</allocation><physical unit='bytes'>196616"
 	    "</physical><target><path>/p/v</path><format type='qcow2'/><permissions><mode>0600"
 	    "</mode><owner>64055</owner><group>107</group></permissions><timestamps><mtime>"
-	    "1790000000.001234567</mtime></timestamps></target><backingStore><path>/p/base</path>"
+	    "1790000000.001234567</mtime><ctime>1790000001.5</ctime></timestamps></target><backingStore><path>/p/base</path>"
 	    "</backingStore></volume>";
 	g_autoptr(CloudVolume) volume = g_new0(CloudVolume, 1), bare = g_new0(CloudVolume, 1);
 	g_autoptr(GError) error = NULL;
@@ -131,6 +131,8 @@ static void test_volume(void **state)
 	assert_string_equal(volume->path, "/p/v");
 	assert_string_equal(volume->format, "qcow2");
 	assert_string_equal(volume->backing, "/p/base");
+	assert_string_equal(volume->file,
+			    "196616 bytes, changed 1790000001.5, written 1790000000.001234567");
 	assert_int_equal(volume->capacity, 1073741824);
 	assert_int_equal(volume->allocation, 200704);
 	assert_int_equal(file.physical, 196616);
@@ -143,6 +145,7 @@ static void test_volume(void **state)
 				      &error),
 		  error);
 	assert_string_equal(bare->path, "");
+	assert_null(bare->file);
 	assert_string_equal(bare->format, "unknown");
 	assert_null(bare->backing);
 	assert_int_equal(bare->capacity, 0);
@@ -169,6 +172,7 @@ static void test_domain(void **state)
 	    "<disk><source file='/p/top'/><backingStore><source file='/p/base'/></backingStore>"
 	    "<mirror><source file='/p/mirror'/></mirror></disk>"
 	    "<disk><source dev='/dev/sdb'/></disk><disk device='cdrom'/>"
+	    "<disk type='volume'><source pool='fast' volume='web.qcow2'/></disk>"
 	    "<disk type='network'><source protocol='nbd' name='n'/></disk></devices></domain>";
 	static const char defined[] =
 	    "<domain><devices><interface><mac address='52:54:00:aa:00:01'/></interface>"
@@ -177,19 +181,23 @@ static void test_domain(void **state)
 	static const char *const macs[] = { "52:54:00:aa:00:01", "52:54:00:aa:00:02" };
 	static const char *const paths[] = { "/p/top", "/p/base", "/p/mirror", "/dev/sdb",
 					     "/p/new" };
+	g_autoptr(GPtrArray) volumes = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(CloudDomain) domain = g_new0(CloudDomain, 1);
 	g_autoptr(GError) error = NULL;
 
 	domain->macs = g_ptr_array_new_with_free_func(g_free);
 	domain->paths = g_ptr_array_new_with_free_func(g_free);
-	assert_ok(libvirt_read_domain(live, domain, &error), error);
-	assert_ok(libvirt_read_domain(defined, domain, &error), error);
+	assert_ok(libvirt_read_domain(live, domain, volumes, &error), error);
+	assert_ok(libvirt_read_domain(defined, domain, volumes, &error), error);
 	assert_int_equal(domain->macs->len, G_N_ELEMENTS(macs));
 	assert_int_equal(domain->paths->len, G_N_ELEMENTS(paths));
 	for (size_t i = 0; i < G_N_ELEMENTS(macs); i++)
 		assert_string_equal(domain->macs->pdata[i], macs[i]);
 	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
 		assert_string_equal(domain->paths->pdata[i], paths[i]);
+	assert_int_equal(volumes->len, 2);
+	assert_string_equal(volumes->pdata[0], "fast");
+	assert_string_equal(volumes->pdata[1], "web.qcow2");
 }
 
 static const struct {

@@ -12,11 +12,12 @@ struct look {
 	bool stalled;
 };
 
-static void play(const struct look *looks, size_t count)
+static void play_as(bool postcopy, const struct look *looks, size_t count)
 {
 	struct migrate_stall stall;
 
 	migrate_stall_init(&stall, 10000, 0);
+	stall.postcopy = postcopy;
 	for (size_t i = 0; i < count; i++) {
 		const struct look *it = &looks[i];
 		const struct cloud_progress progress = {
@@ -31,6 +32,11 @@ static void play(const struct look *looks, size_t count)
 			fail_msg("look %zu at %d s: %sstalled", i, (int)it->at,
 				 it->stalled ? "not " : "");
 	}
+}
+
+static void play(const struct look *looks, size_t count)
+{
+	play_as(false, looks, count);
 }
 
 static void test_disks(void **state)
@@ -81,6 +87,21 @@ static void test_memory(void **state)
 	play(looks, G_N_ELEMENTS(looks));
 }
 
+/* No pass ends any more: bytes count, as in the first. */
+static void test_postcopy(void **state)
+{
+	static const struct look looks[] = {
+		{ 0, CLOUD_PHASE_MEMORY, 100, 10, 3, false },
+		{ 9, CLOUD_PHASE_MEMORY, 110, 9, 7, false },
+		{ 18, CLOUD_PHASE_MEMORY, 120, 8, 7, false },
+		{ 27, CLOUD_PHASE_MEMORY, 130, 9, 7, false },
+		{ 36, CLOUD_PHASE_MEMORY, 130, 9, 7, false },
+		{ 37, CLOUD_PHASE_MEMORY, 130, 9, 7, true },
+	};
+
+	play_as(true, looks, G_N_ELEMENTS(looks));
+}
+
 static void test_never(void **state)
 {
 	const struct cloud_progress progress = { .phase = CLOUD_PHASE_DISKS };
@@ -94,9 +115,8 @@ static void test_never(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_disks),
-		cmocka_unit_test(test_begin),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_disks),  cmocka_unit_test(test_begin),
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_postcopy),
 		cmocka_unit_test(test_never),
 	};
 
