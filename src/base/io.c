@@ -82,15 +82,3 @@ bool io_flush(int fd, const char *name, GError **error)
 	}
 	return true;
 }
-
-void io_write_behind(int fd, uint64_t offset, size_t len, uint64_t behind)
-{
-	const unsigned int all =
-	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-
-	(void)sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
-	if (offset < behind)
-		return;
-	(void)sync_file_range(fd, (off_t)(offset - behind), (off_t)len, all);
-	(void)posix_fadvise(fd, (off_t)(offset - behind), (off_t)len, POSIX_FADV_DONTNEED);
-}

@@ -21,10 +21,3 @@ bool io_pread(int fd, const char *name, uint64_t offset, void *buf, size_t len, 
 
 /* fsync(): what a full or dying medium has swallowed so far comes out here at the latest. */
 bool io_flush(int fd, const char *name, GError **error);
-
-/*
- * [@offset, @offset + @len) was written and is not needed any more: begin to bring it to the
- * medium, and wait for and drop what lies @behind bytes and more before @offset.  So the page cache
- * does not fill up, and the flush at the end is short.  Says nothing of success: io_flush() does.
- */
-void io_write_behind(int fd, uint64_t offset, size_t len, uint64_t behind);

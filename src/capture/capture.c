@@ -8,9 +8,11 @@
 #include "bundle/journal.h"
 #include "capture/copy-all.h"
 #include "capture/identity.h"
+#include "capture/machine.h"
 #include "capture/steps.h"
 #include "capture/target.h"
 #include "capture/traces.h"
+#include "capture/update-match.h"
 #include "capture/views.h"
 
 #include <inttypes.h>
@@ -202,34 +204,35 @@ static bool make_bundle(const struct capture_options *options, Capture *capture,
 }
 
 /* Another machine may have the same name: nothing was read of this one then. */
-static bool check_same(const struct capture_options *options, const Bundle *bundle,
-		       const Manifest *manifest, GError **error)
+static bool check_same(const Facts *facts, const struct capture_options *options,
+		       const Bundle *bundle, const Manifest *then, GError **error)
 {
 	g_autoptr(GPtrArray) disks = plan_open(options->disks, error);
-	bool same = disks && disks->len == manifest->disks->len;
+	g_autoptr(StorageMap) map = NULL;
+	g_autoptr(Manifest) now = manifest_new();
+	g_autoptr(GError) cause = NULL;
 
 	if (!disks)
 		return false;
-	for (unsigned int i = 0; same && i < disks->len; i++) {
-		const struct plan_disk *now = g_ptr_array_index(disks, i);
-		const struct manifest_disk *then = g_ptr_array_index(manifest->disks, i);
-
-		same = now->dev->size == then->size;
+	if (disks->len == then->disks->len) {
+		map = plan_map(disks, &options->map);
+		machine_describe(facts, disks, map, now);
+		if (update_match_manifests(then, now, &cause))
+			return true;
 	}
-	if (!same)
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-			    "'%s' is complete since %s and holds other disks than these: take "
-			    "another --name",
-			    bundle->path, manifest->created);
-	return same;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
+		    "'%s' is complete since %s and holds other disks than these: %s; take another "
+		    "--name",
+		    bundle->path, then->created, cause ? cause->message : "another number of them");
+	return false;
 }
 
 /*
  * The last step of an interrupted capture may be all that was missing, or not even that.  1: it is
  * complete now, and @ret_bundle and @ret are set; 0: it is not; -1: failed.
  */
-static int find_complete(const struct capture_options *options, char **ret_bundle, Manifest **ret,
-			 GError **error)
+static int find_complete(const Facts *facts, const struct capture_options *options,
+			 char **ret_bundle, Manifest **ret, GError **error)
 {
 	g_autoptr(Bundle) bundle = NULL;
 	g_autoptr(Manifest) manifest = NULL;
@@ -243,7 +246,7 @@ static int find_complete(const struct capture_options *options, char **ret_bundl
 	if (!bundle_lock(bundle, BUNDLE_LOCK_ALONE, error) || !bundle_settle(bundle, error))
 		return -1;
 	manifest = bundle_read_manifest(bundle, error);
-	if (!manifest || !check_same(options, bundle, manifest, error))
+	if (!manifest || !check_same(facts, options, bundle, manifest, error))
 		return -1;
 	warning = g_strdup_printf("'%s' was complete already, since %s: nothing was read; capture "
 				  "--update brings it up to date",
@@ -322,7 +325,7 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 {
 	g_auto(Capture) capture = { NULL };
 	g_autoptr(GError) cause = NULL;
-	int r = find_complete(options, ret_bundle, ret, error);
+	int r = find_complete(facts, options, ret_bundle, ret, error);
 
 	if (r != 0)
 		return r > 0;

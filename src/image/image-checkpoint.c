@@ -46,14 +46,20 @@ static void wipe_open_cluster(ImageWriter *writer)
 
 static bool save_bytes(ImageWriter *writer, GError **error)
 {
+	struct write_behind rest;
+
 	if (writer->first && !writer->first_saved &&
-	    !io_pwrite(writer->fd, writer->name, 0, writer->first, IMAGE_LEAF_SIZE, error))
+	    !image_writer_write_first(writer, IMAGE_LEAF_SIZE, error))
 		return false;
 	writer->first_saved = writer->first != NULL;
 	wipe_open_cluster(writer);
-	return io_pwrite(writer->fd, writer->name, writer->window_start, writer->window,
-			 window_len(writer), error) &&
-	       io_flush(writer->fd, writer->name, error);
+	write_behind_drain(&writer->behind, writer->fd);
+	rest = writer->behind; /* the window will be written once more */
+	if (!write_behind_put(&rest, writer->fd, writer->name, writer->window_start, writer->window,
+			      window_len(writer), error))
+		return false;
+	write_behind_drain(&rest, writer->fd);
+	return io_flush(writer->fd, writer->name, error);
 }
 
 bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **error)

@@ -2,6 +2,7 @@
 /* The inside of the writer, for the files that it is made of. */
 #pragma once
 
+#include "base/write-behind.h"
 #include "image/frame-table.h"
 #include "image/image-refcounts.h"
 #include "image/image-writer.h"
@@ -24,7 +25,8 @@ struct image_writer {
 	uint8_t *first;  /* the first leaf, once the window is past it; owned */
 	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
 	uint64_t window_start;
-	GArray *leaves; /* of struct digest; owned */
+	struct write_behind behind; /* on their way: the leaves before the window */
+	GArray *leaves;             /* of struct digest; owned */
 
 	be64 *l1; /* whole clusters; owned */
 	uint64_t n_l1;
@@ -50,6 +52,9 @@ bool image_writer_store(ImageWriter *writer, const void *data, size_t len, bool 
 
 /* Nothing goes into the open cluster any more, and what is left of it is zero. */
 void image_writer_close_cluster(ImageWriter *writer);
+
+/* Write the first @len bytes, which come late, and wait for them. */
+bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error);
 
 /* How many clusters an L1 table or a refcount table of @n_entries takes. */
 uint64_t image_table_clusters(uint64_t n_entries);

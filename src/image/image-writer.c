@@ -36,9 +36,6 @@
  */
 #define DEDUPE_RANGES 128u
 
-/* Bytes that may be on their way to the medium. */
-#define WRITE_BEHIND (4 * IMAGE_LEAF_SIZE)
-
 static uint64_t div_up(uint64_t n, uint64_t by)
 {
 	return n / by + (n % by != 0);
@@ -64,6 +61,7 @@ ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size,
 	writer->n_l1 = writer->l2_index = div_up(writer->n_guest_clusters, QCOW2_TABLE_ENTRIES);
 	writer->leaves = g_array_new(false, true, sizeof(struct digest));
 	writer->refcounts = image_refcounts_new();
+	write_behind_init(&writer->behind, 0);
 	writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
 	writer->l1 = g_try_malloc0(round_up(writer->n_l1 * sizeof(be64), IMAGE_CLUSTER_SIZE));
 	if (!writer->window || !writer->l1) {
@@ -115,9 +113,18 @@ static bool write_window(ImageWriter *writer, size_t len, GError **error)
 	size_t skip = (size_t)(from - writer->window_start);
 
 	g_array_append_val(writer->leaves, digest);
-	if (!io_pwrite(writer->fd, writer->name, from, writer->window + skip, len - skip, error))
+	return write_behind_put(&writer->behind, writer->fd, writer->name, from,
+				writer->window + skip, len - skip, error);
+}
+
+bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error)
+{
+	struct write_behind first;
+
+	write_behind_init(&first, 0);
+	if (!write_behind_put(&first, writer->fd, writer->name, 0, writer->first, len, error))
 		return false;
-	io_write_behind(writer->fd, writer->window_start, len, WRITE_BEHIND);
+	write_behind_drain(&first, writer->fd);
 	return true;
 }
 
@@ -453,8 +460,9 @@ static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *hea
 
 	memcpy(writer->first, header, sizeof(*header));
 	g_array_index(writer->leaves, struct digest, 0) = digest_of(writer->first, len);
+	write_behind_drain(&writer->behind, writer->fd);
 	return io_flush(writer->fd, writer->name, error) &&
-	       io_pwrite(writer->fd, writer->name, 0, writer->first, len, error) &&
+	       image_writer_write_first(writer, len, error) &&
 	       io_flush(writer->fd, writer->name, error);
 }
 

@@ -4,7 +4,8 @@
  * call fails.
  *
  * The calls are counted from 1.  FAULT_AT=N: just before call N the process sends itself SIGKILL,
- * or with FAULT=STOP SIGSTOP, or with FAULT=EIO or FAULT=ENOSPC the call fails with that.
+ * or with FAULT=STOP SIGSTOP, or with FAULT=HANG the call never returns, or with FAULT=EIO or
+ * FAULT=ENOSPC it fails with that.
  * FAULT_LOG=FILE: the name of each call is appended there, a line each.
  */
 #include <dlfcn.h>
@@ -48,6 +49,8 @@ static bool fails(const char *name)
 		return false;
 	if (!how)
 		(void)kill(getpid(), SIGKILL);
+	while (how && strcmp(how, "HANG") == 0)
+		(void)pause();
 	if (how && strcmp(how, "STOP") == 0) {
 		(void)kill(getpid(), SIGSTOP);
 		return false;

@@ -35,7 +35,7 @@ unserve ()
 }
 trap 'unserve; rm -rf "$workdir"' EXIT
 
-# serve FILE FILTER ARG: FILE, through a filter of nbdkit, as the block device $loop; a block device
+# serve FILE FILTER ARG [on]: FILE, through a filter of nbdkit, as the block device $loop; a block device
 # waits as a disk does.
 serve ()
 {
@@ -47,7 +47,7 @@ serve ()
         sleep 0.05
     done
     [ -s served ] || fail "nbdkit does not come up: $(cat nbdkit.log)"
-    loop=$(losetup --find --show served)
+    loop=$(losetup --find --show --direct-io="${4-off}" served)
 }
 
 # start CMD...: in the background, as process $pid.
@@ -116,7 +116,7 @@ check to
 
 # The medium is slow: 10 MB/s.  In the copy, at any time, so in its flushes, too.
 truncate -s 200M backing
-mke2fs -q -F -t ext4 backing
+mke2fs -q -F -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 backing
 serve backing rate rate=80M
 mount "$loop" medium
 start "${capture[@]}" --to medium disk
@@ -130,6 +130,46 @@ for i in 1 2 3 4 5; do
 done
 wait $pid || fail "$(cat out)"
 check medium
+
+# Much slower: a flush of what is on its way takes its time, and it does not wait for that.
+unserve
+serve backing rate rate=8M on # no cache but that of the medium's filesystem
+mount "$loop" medium
+rm -r medium/wherry
+sync -f medium
+start "${capture[@]}" --to medium disk
+for i in 1 2 3; do
+    sleep "$((2 + i)).$((RANDOM % 9))"
+    cancel INT "a very slow medium, attempt $i"
+    again=(--resume)
+    if [ ! -e medium/wherry/cancel/capture.journal ]; then
+        rm -rf medium/wherry/cancel
+        again=()
+    fi
+    start "${capture[@]}" --to medium "${again[@]}" disk
+done
+kill -KILL $pid
+wait $pid || true
+unserve
+serve backing rate rate=80M
+mount "$loop" medium
+again=(--resume)
+[ -e medium/wherry/cancel/capture.journal ] || { rm -rf medium/wherry/cancel; again=(); }
+"${capture[@]}" --to medium "${again[@]}" disk > out 2>&1 || fail "$(cat out)"
+check medium
+
+# A flush that does not come back, at all.
+rm -r to/wherry
+LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_LOG=$PWD/calls "${capture[@]}" --to to disk > /dev/null
+mapfile -t flushes < <(grep -n fsync calls | cut -d: -f1)
+for at in "${flushes[4]}" "${flushes[7]}" "${flushes[-1]}"; do
+    rm -r to/wherry
+    LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_AT=$at FAULT=HANG start "${capture[@]}" --to to disk
+    sleep 2
+    cancel TERM "a flush that hangs, call $at of $(wc -l < calls)"
+done
+"${capture[@]}" --to to --resume disk > out 2>&1 || fail "$(cat out)"
+check to
 
 # While it is read back; served anew, since the page cache knows all that was written.
 unserve

@@ -95,7 +95,7 @@ export LD_PRELOAD=$FILE_FAULTS_LIBRARY WHERRY_CHECKPOINT_BYTES=$((4 * mib))
 FAULT_LOG=$PWD/calls "$PROGRAM" capture --quiet --to . --name counted disk > /dev/null
 for how in --dedupe --no-dedupe; do
     rm -rf wherry/cut
-    ! FAULT_AT=$(($(wc -l < calls) * 3 / 4)) "$PROGRAM" capture --quiet --to . --name cut $how disk \
+    ! FAULT_AT=$(($(wc -l < calls) / 2)) "$PROGRAM" capture --quiet --to . --name cut $how disk \
         > /dev/null 2>&1 || fail "it was not cut off"
     [ -e wherry/cut/disk-0.journal ] || fail "no checkpoint"
     fails_with 'leave out --compress, --dedupe and --no-dedupe' \

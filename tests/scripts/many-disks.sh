@@ -24,6 +24,7 @@ noise 100M first > a
 noise 100M second > other/b
 noise 3M third > c
 noise 5M fourth > other/d
+noise 6M fifth > d.small
 disks=(a other/b c other/d)
 
 # is_finished N: what the journal says of disk N.
@@ -54,3 +55,22 @@ for i in 0 1 2 3; do
     qemu-img compare -q -f raw -F qcow2 "${disks[i]}" "to/wherry/many/disk-$i.qcow2" ||
         fail "disk $i is another"
 done
+
+# Interrupted when the first of two is finished: that one must not have changed since, either.
+rm -r to/wherry
+"$PROGRAM" capture --quiet --to to --name many d.small a > out 2>&1 &
+pid=$!
+until [ -e to/wherry/many/disk-1.journal ]; do
+    kill -0 $pid 2> /dev/null || fail "no checkpoint: $(cat out)"
+    sleep 0.01
+done
+kill -KILL $pid
+wait $pid 2> /dev/null || true
+is_finished 0 || fail "the first is not finished"
+cp d.small kept
+printf x | dd of=d.small bs=1 seek=3000000 conv=notrunc status=none
+fails_with "'d.small' has changed at byte 2883584" \
+    "$PROGRAM" capture --quiet --to to --name many --resume d.small a
+cp kept d.small
+"$PROGRAM" capture --quiet --to to --name many --resume d.small a > out 2>&1 || fail "$(cat out)"
+"$PROGRAM" verify --quiet to/wherry/many > /dev/null || fail "the bundle is damaged"

@@ -6,6 +6,7 @@
 # place.  All of that is refused, wherever the filesystem lies; a source that was only read is not.
 # Below a snapshot: tests/vm/cases-xfs.
 
+own_mounts=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
@@ -135,3 +136,14 @@ put ext4
 "$PROGRAM" verify --quiet to/wherry/ran > /dev/null || fail "it does not verify"
 "$MAP_TOOL" mask disk masked
 qemu-img compare -q -f raw -F qcow2 masked to/wherry/ran/disk-0.qcow2 || fail "another disk"
+
+# It is complete now: that is said, and nothing is done; with another disk of that size it is refused.
+sums=$(cat to/wherry/ran/* | sha256sum)
+"${capture[@]}" --resume disk > out 2> err || fail "complete: $(cat err)"
+grep -q 'was complete already, since .*: nothing was read' err || fail "not a word: $(cat err)"
+sfdisk -q --disk-id disk 0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0
+fails_with 'take another --name' "${capture[@]}" --resume disk
+fails_with 'take another --name' "${capture[@]}" --resume disk part
+truncate -s 1001M disk
+fails_with 'its size is' "${capture[@]}" --resume disk
+[ "$(cat to/wherry/ran/* | sha256sum)" = "$sums" ] || fail "a bundle that is complete was changed"

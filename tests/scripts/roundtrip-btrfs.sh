@@ -23,7 +23,7 @@ layouts=(bare gpt lvm)
 states=(deleted fragmented full fresh)
 uuid=dc36a5b5-31a7-4f0c-a2a4-4d3c1a3f7e5b
 
-# Name | devices | MiB of each | arguments of mkfs.btrfs | options of mount | what happens to it; always
+# Name | devices | MiB of each, by fours as LVM has them | arguments of mkfs.btrfs | options of mount | what happens to it; always
 # with + before it.
 kinds='
 +dup         |1|300|                                  |            |snapshots
@@ -31,7 +31,7 @@ kinds='
 +raid1       |2|300|-m raid1 -d raid1                 |            |balance
 +raid0       |2|300|-m raid0 -d raid0                 |            |
 mixed-raid1  |2|200|-M -m raid1 -d raid1              |            |
-raid10       |4|250|-m raid10 -d raid10               |            |
+raid10       |4|252|-m raid10 -d raid10               |            |
 raid1c3      |3|300|-m raid1c3 -d raid1c3             |            |
 raid1c4      |4|300|-m raid1c4 -d raid1c4             |            |
 raid5        |3|300|-m raid1 -d raid5                 |            |
