@@ -10,7 +10,7 @@
 #define RELAY_STEP_US (50 * 1000)
 
 /* So long work may take to end by itself. */
-#define GUARD_PATIENCE_US (1000 * 1000)
+#define GUARD_PATIENCE_US (600 * 1000)
 
 #define STATUS_INTERRUPTED 130
 

@@ -44,22 +44,30 @@ static void wipe_open_cluster(ImageWriter *writer)
 		       end - writer->packed_offset);
 }
 
-static bool save_bytes(ImageWriter *writer, GError **error)
+/* Of the window only the last cluster is left to the flush. */
+static bool save_window(ImageWriter *writer, GError **error)
 {
+	size_t len = window_len(writer), most = len - MIN(len, IMAGE_CLUSTER_SIZE);
 	struct write_behind rest;
 
+	write_behind_drain(&writer->behind, writer->fd);
+	rest = writer->behind; /* the window will be written once more */
+	if (!write_behind_put(&rest, writer->fd, writer->name, writer->window_start, writer->window,
+			      most, error))
+		return false;
+	write_behind_drain(&rest, writer->fd);
+	return io_pwrite(writer->fd, writer->name, writer->window_start + most,
+			 writer->window + most, len - most, error);
+}
+
+static bool save_bytes(ImageWriter *writer, GError **error)
+{
 	if (writer->first && !writer->first_saved &&
 	    !image_writer_write_first(writer, IMAGE_LEAF_SIZE, error))
 		return false;
 	writer->first_saved = writer->first != NULL;
 	wipe_open_cluster(writer);
-	write_behind_drain(&writer->behind, writer->fd);
-	rest = writer->behind; /* the window will be written once more */
-	if (!write_behind_put(&rest, writer->fd, writer->name, writer->window_start, writer->window,
-			      window_len(writer), error))
-		return false;
-	write_behind_drain(&rest, writer->fd);
-	return io_flush(writer->fd, writer->name, error);
+	return save_window(writer, error) && io_flush(writer->fd, writer->name, error);
 }
 
 bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **error)

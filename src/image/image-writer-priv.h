@@ -53,7 +53,10 @@ bool image_writer_store(ImageWriter *writer, const void *data, size_t len, bool 
 /* Nothing goes into the open cluster any more, and what is left of it is zero. */
 void image_writer_close_cluster(ImageWriter *writer);
 
-/* Write the first @len bytes, which come late, and wait for them. */
+/*
+ * Write the first @len bytes, which come late: those behind the header's cluster are on the medium
+ * then, and a flush is short.
+ */
 bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error);
 
 /* How many clusters an L1 table or a refcount table of @n_entries takes. */

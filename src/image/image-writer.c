@@ -119,13 +119,15 @@ static bool write_window(ImageWriter *writer, size_t len, GError **error)
 
 bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error)
 {
-	struct write_behind first;
+	uint64_t head = MIN(len, IMAGE_CLUSTER_SIZE);
+	struct write_behind rest;
 
-	write_behind_init(&first, 0);
-	if (!write_behind_put(&first, writer->fd, writer->name, 0, writer->first, len, error))
+	write_behind_init(&rest, head);
+	if (!write_behind_put(&rest, writer->fd, writer->name, head, writer->first + head,
+			      len - head, error))
 		return false;
-	write_behind_drain(&first, writer->fd);
-	return true;
+	write_behind_drain(&rest, writer->fd);
+	return io_pwrite(writer->fd, writer->name, 0, writer->first, head, error);
 }
 
 /* The window is full, and more is to come. */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A name is "wherry-PID-START-N" or "wherry-PID-START-N-ro": the process, when it was started, and
- * a count.  A process with that number that was started at another time is another one.
+ * Every task of libdevmapper that wherry runs.  What devices are called is in mapped-name.c.
  */
 #include "source/mapped-device.h"
 
 #include "base/blkdev.h"
 #include "base/error.h"
+#include "source/mapped-name.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <libdevmapper.h>
 #include <linux/major.h>
 #include <stdio.h>
@@ -17,9 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SECTOR   512u
-#define PREFIX   "wherry-"
-#define PROTECTS "-ro" /* ends the names of those that protect a disk */
+#define SECTOR 512u
 
 /* Of libdevmapper's log. */
 #define LEVEL_MASK  7
@@ -93,32 +90,6 @@ char *mapped_device_number(dev_t id)
 	return g_strdup_printf("%u:%u", major(id), minor(id));
 }
 
-/* When process @pid was started, in the kernel's ticks (proc(5), stat); 0: there is none. */
-static uint64_t start_of(uint64_t pid)
-{
-	g_autofree char *path = g_strdup_printf("/proc/%" PRIu64 "/stat", pid), *text = NULL;
-	const char *at;
-	uint64_t ticks = 0;
-
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return 0;
-	at = strrchr(text, ')'); /* the name before it may hold anything */
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		ticks = g_ascii_strtoull(at + 1, NULL, 10);
-	return ticks;
-}
-
-static char *new_name(bool protects)
-{
-	static gint count;
-	uint64_t pid = (uint64_t)getpid();
-
-	return g_strdup_printf(PREFIX "%" PRIu64 "-%" PRIu64 "-%d%s", pid, start_of(pid),
-			       g_atomic_int_add(&count, 1), protects ? PROTECTS : "");
-}
-
 /* Run @task in step with udev, where it runs, which is to keep its rules away from the device. */
 static bool run_in_step(Task *task)
 {
@@ -155,7 +126,7 @@ static bool remove_device(const char *name)
 MappedDevice *mapped_device_new(const struct mapped_target *targets, unsigned int n_targets,
 				bool protects, GError **error)
 {
-	g_autofree char *name = new_name(protects);
+	g_autofree char *name = mapped_name_new(protects);
 	g_autoptr(Task) task = new_task(DM_DEVICE_CREATE, name);
 	MappedDevice *device;
 	struct dm_info info;
@@ -198,17 +169,6 @@ void mapped_device_free(MappedDevice *device)
 	g_free(device);
 }
 
-/* Made by a process that is gone. */
-static bool is_left(const char *name)
-{
-	uint64_t pid, start;
-	int n = -1;
-
-	if (sscanf(name, PREFIX "%" SCNu64 "-%" SCNu64 "-%*d%n", &pid, &start, &n) != 2 || n < 0)
-		return false;
-	return (name[n] == '\0' || strcmp(name + n, PROTECTS) == 0) && start_of(pid) != start;
-}
-
 /* The node of a block device, whether or not there is a udev: devtmpfs has it by this name. */
 static char *node_of(dev_t id)
 {
@@ -226,23 +186,47 @@ static char *node_of(dev_t id)
 	return NULL;
 }
 
-/* The disk below @name may be written to again; what it writes to itself lies on a loop device. */
-static void unprotect(const char *name)
+/* The nodes of the disks that @name keeps read-only; what it writes to lies on a loop device. */
+static GPtrArray *list_protected(const char *name)
 {
-	g_autoptr(Task) task = new_task(DM_DEVICE_DEPS, name);
+	GPtrArray *disks = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(Task) task = NULL;
 	const struct dm_deps *deps = NULL;
 
+	if (!mapped_name_protects(name))
+		return disks;
+	task = new_task(DM_DEVICE_DEPS, name);
 	if (task && dm_task_run(task))
 		deps = dm_task_get_deps(task);
 	for (uint32_t i = 0; deps && i < deps->count; i++) {
-		g_autofree char *path = node_of(deps->device[i]);
-		g_autoptr(Blkdev) disk = NULL;
+		char *path = major(deps->device[i]) != LOOP_MAJOR ? node_of(deps->device[i]) : NULL;
 
-		if (path && major(deps->device[i]) != LOOP_MAJOR)
-			disk = blkdev_open(path, NULL);
-		if (disk)
-			(void)blkdev_set_read_only(disk, false, NULL); /* the next sweep may */
+		if (path)
+			g_ptr_array_add(disks, path);
 	}
+	return disks;
+}
+
+static void unprotect(const char *path)
+{
+	g_autoptr(Blkdev) disk = blkdev_open(path, NULL);
+
+	if (!disk || !blkdev_set_read_only(disk, false, NULL))
+		g_debug("%s stays read-only", path);
+}
+
+/* As long as the device is there, somebody may read it: then the disk below stays as it is. */
+static void remove_left(const char *name)
+{
+	g_autoptr(GPtrArray) disks = list_protected(name);
+
+	if (!remove_device(name)) {
+		g_debug("%s was left, and is in use: %s", name, last_words);
+		return;
+	}
+	g_debug("%s was left: removed", name);
+	for (unsigned int i = 0; i < disks->len; i++)
+		unprotect(g_ptr_array_index(disks, i));
 }
 
 static GPtrArray *list_left(void)
@@ -254,7 +238,7 @@ static GPtrArray *list_left(void)
 	if (task && dm_task_run(task))
 		at = dm_task_get_names(task);
 	while (at && at->dev != 0) { /* ends: the last has no next */
-		if (is_left(at->name))
+		if (mapped_name_is_left(at->name))
 			g_ptr_array_add(left, g_strdup(at->name));
 		if (at->next == 0)
 			break;
@@ -268,13 +252,7 @@ void mapped_device_sweep(void)
 	for (int i = 0; i < MAX_DEPTH; i++) {
 		g_autoptr(GPtrArray) left = list_left();
 
-		for (unsigned int j = 0; j < left->len; j++) {
-			const char *name = g_ptr_array_index(left, j);
-
-			if (g_str_has_suffix(name, PROTECTS))
-				unprotect(name);
-			g_debug("%s was left: %s", name,
-				remove_device(name) ? "removed" : "in use");
-		}
+		for (unsigned int j = 0; j < left->len; j++)
+			remove_left(g_ptr_array_index(left, j));
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * Devices of the kernel's device-mapper, by libdevmapper.
  *
- * Each has a name that says which process made it, so that what a killed one left can be told from
- * what is in use.  They are not meant for others: udev is told to look away.
+ * Each has a name that says which process made it (mapped-name.h).  They are not meant for others:
+ * udev is told to look away.
  */
 #pragma once
 
@@ -46,6 +46,7 @@ void mapped_device_free(MappedDevice *device);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MappedDevice, mapped_device_free)
 
 /*
- * Remove what processes that are gone have left.  What cannot be removed is left for the next time.
+ * Remove what processes of our PID namespace that are gone have left.  What cannot be removed is
+ * left for the next time, and the disk below it read-only.
  */
 void mapped_device_sweep(void);

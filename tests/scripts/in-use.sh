@@ -5,6 +5,7 @@
 # is seen, also when it was unmounted again, and no bundle is called whole.  One that was only read,
 # or was written to before, is none of that.
 
+own_mounts=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
@@ -79,7 +80,7 @@ check ()
 filesystems=(ext4)
 [ "${WHERRY_TEST_ALL-}" != 1 ] || filesystems+=(xfs btrfs)
 for fs in "${filesystems[@]}"; do
-    make_disk $fs
+    make_disk "$fs"
     rm -rf to/wherry calls calls-update
     LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_LOG=$PWD/calls "${capture[@]}" disk > /dev/null
     rm -r to/wherry

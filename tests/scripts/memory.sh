@@ -4,6 +4,7 @@
 # A capture takes at most 256 MiB, however large the disk is and however its bytes in use are
 # scattered, and as long as those bytes ask for.
 
+own_mounts=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin

@@ -28,11 +28,11 @@ kinds='
 +rmap        |320|-m rmapbt=1,reflink=1 -b size=1024
 plain        |320|-m reflink=0,bigtime=0,inobtcount=0,finobt=0 -i sparse=0
 bigtime      |320|-m bigtime=1,inobtcount=1 -i sparse=1
-+many        |400|-d agcount=24
-tails        |333|-d agsize=64m -b size=2048
-unit         |320|-d su=64k,sw=4 -l su=32k
++many        |400|--unsupported -d agcount=24 -l size=8m
+tails        |333|--unsupported -d agsize=64m -b size=2048 -l size=8m
+unit         |320|--unsupported -d su=64k,sw=4 -l su=32k,size=16m
 large-inodes |320|-i size=2048 -n size=16384
-log          |320|--unsupported -l size=8m,agnum=3 -m rmapbt=1
+log          |320|--unsupported -l size=16m,agnum=3 -m rmapbt=1
 '
 
 # fill STATE ARGS: the filesystem in the file volume.

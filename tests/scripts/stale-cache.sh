@@ -5,6 +5,7 @@
 # a partition while somebody held it open: the capture reads what is on the disk.  A second loop
 # device over the same file stands in for the partition, which not every kernel has of one.
 
+own_mounts=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin

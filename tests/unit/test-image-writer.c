@@ -17,7 +17,7 @@
 
 #define CLUSTER IMAGE_CLUSTER_SIZE
 
-static GString *events;              /* "w4194304 f w0 f ": writes and flushes; or NULL */
+static GString *events;              /* "w4194304 f w65536 w0 f ": writes and flushes; or NULL */
 static off_t written_to;             /* the end of the last write */
 static int n_flushes, failing_flush; /* from 1; 0: none fails */
 static off_t failing_offset = -1;    /* a write there fails; -1: none */
@@ -282,7 +282,7 @@ static void test_order(void **state)
 		assert_ok(put(writer, i, CLUSTER, &error), error);
 	assert_string_equal(events->str, "w4194304 ");
 	assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
-	assert_string_equal(events->str, "w4194304 f w0 f ");
+	assert_string_equal(events->str, "w4194304 f w65536 w0 f ");
 }
 
 static void test_failures(void **state)
