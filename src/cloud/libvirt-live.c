@@ -197,7 +197,7 @@ bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standi
 
 /* ---- How fast its memory changes ---- */
 
-enum { RATE_STEP_MS = 200, RATE_GRACE_MS = 5000 };
+enum { RATE_STEP_MS = 50, RATE_GRACE_MS = 5000 };
 
 /* A number of the one record, by its name; 0: it is not there. */
 static uint64_t find_number(const virDomainStatsRecord *record, const char *name)

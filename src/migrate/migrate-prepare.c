@@ -3,6 +3,7 @@
  * Everything that can be decided before a target is known: the VM from the store, its disks as its
  * host says they are now, and what the move will take.
  */
+#include "base/aside.h"
 #include "base/units.h"
 #include "cloud/cloud-check.h"
 #include "cloud/cloud-migrate.h"
@@ -12,8 +13,27 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* For the answers of one host; for one call; how long the guest is watched. */
+/* For the answers of one host; how long the guest is watched. */
 enum { ANSWER_MS = 20000, DIRTY_SECONDS = 1 };
+
+/* A guest that is watched. */
+struct guest {
+	char *uri, *uuid;          /* owned */
+	GCancellable *cancellable; /* owned, or NULL */
+	uint64_t dirty_rate;       /* bytes of memory a second */
+	GError *error;             /* why it is not known; owned */
+};
+
+typedef struct {
+	Aside *aside;              /* owned; NULL: none is watched */
+	const struct guest *guest; /* its, to be looked at when it has ended, but for the names */
+} Watch;
+
+static void watch_clear(Watch *watch)
+{
+	g_clear_pointer(&watch->aside, aside_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Watch, watch_clear)
 
 enum { STALL_SECONDS = 120, TIMEOUT_LEAST = 900, TIMEOUT_TIMES = 4 };
 
@@ -212,19 +232,66 @@ static bool check_standing(const MigratePlan *plan, const struct cloud_standing 
 
 /* ---- How long ---- */
 
-/* What is not known is said, and not guessed. */
-static void measure(MigratePlan *plan, Cloud *source, uint64_t bandwidth, GCancellable *cancellable)
+static void free_guest(void *data)
 {
-	g_autoptr(GError) cause = NULL;
-	uint64_t dirty = 0;
-	bool known = plan->paused || cloud_domain_dirty_rate(source, plan->uuid, DIRTY_SECONDS,
-							     &dirty, cancellable, &cause);
+	struct guest *guest = data;
 
-	if (!known)
+	g_free(guest->uri);
+	g_free(guest->uuid);
+	g_clear_object(&guest->cancellable);
+	g_clear_error(&guest->error);
+	g_free(guest);
+}
+
+static void watch_guest(void *data)
+{
+	struct guest *guest = data;
+	g_autoptr(Cloud) source =
+	    cloud_connect(guest->uri, NULL, guest->cancellable, &guest->error);
+
+	if (source)
+		(void)cloud_domain_dirty_rate(source, guest->uuid, DIRTY_SECONDS,
+					      &guest->dirty_rate, guest->cancellable,
+					      &guest->error);
+}
+
+/* Watch the guest of @vm, unless that is being done.  It takes time, as the other questions do. */
+static void watch_start(Watch *watch, const FleetVm *vm, GCancellable *cancellable)
+{
+	struct guest *guest;
+
+	if (watch->aside && strcmp(watch->guest->uri, vm->uri) == 0 &&
+	    strcmp(watch->guest->uuid, vm->uuid) == 0)
+		return;
+	watch_clear(watch);
+	guest = g_new0(struct guest, 1);
+	guest->uri = g_strdup(vm->uri);
+	guest->uuid = g_strdup(vm->uuid);
+	if (cancellable)
+		guest->cancellable = g_object_ref(cancellable);
+	watch->guest = guest;
+	watch->aside = aside_start("dirty rate", watch_guest, guest, free_guest);
+}
+
+/* What is not known is said, and not guessed. */
+static void measure(MigratePlan *plan, const Watch *watch, uint64_t bandwidth)
+{
+	const char *unknown = NULL;
+	uint64_t dirty = 0;
+
+	if (plan->paused)
+		; /* it changes none */
+	else if (!aside_wait(watch->aside, ANSWER_MS))
+		unknown = "its host gave no answer";
+	else if (watch->guest->error)
+		unknown = watch->guest->error->message;
+	else
+		dirty = watch->guest->dirty_rate;
+	if (unknown)
 		migrate_plan_warn(plan, "how fast the guest changes its memory is not known: %s",
-				  cause->message);
+				  unknown);
 	plan->forecast =
-	    migrate_forecast(migrate_plan_bytes(plan), plan->memory, bandwidth, known, dirty);
+	    migrate_forecast(migrate_plan_bytes(plan), plan->memory, bandwidth, !unknown, dirty);
 }
 
 static bool check_forecast(const MigratePlan *plan, const struct migrate_options *options,
@@ -302,7 +369,8 @@ static MigratePlan *make_plan(Store *store, const struct migrate_options *option
 
 /* Ask the VM's own host. */
 static bool read_live(Store *store, MigratePlan *plan, const struct migrate_options *options,
-		      const FleetVm *vm, GCancellable *cancellable, GError **error)
+		      const FleetVm *vm, const Watch *watch, GCancellable *cancellable,
+		      GError **error)
 {
 	g_autoptr(Cloud) source = cloud_connect(vm->uri, NULL, cancellable, error);
 	g_autoptr(GPtrArray) disks = NULL;
@@ -316,7 +384,7 @@ static bool read_live(Store *store, MigratePlan *plan, const struct migrate_opti
 	if (!disks || !add_disks(store, plan, options, vm, disks, error) ||
 	    !check_wanted(plan, options, error))
 		return false;
-	measure(plan, source, options->bandwidth, cancellable);
+	measure(plan, watch, options->bandwidth);
 	plan->timeout = options->timeout;
 	if (plan->timeout == 0)
 		plan->timeout =
@@ -327,11 +395,17 @@ static bool read_live(Store *store, MigratePlan *plan, const struct migrate_opti
 MigratePlan *migrate_prepare(Store *store, const struct migrate_options *options,
 			     GCancellable *cancellable, GError **error)
 {
-	/* A host that does not answer is abnormal from now on, and no failure here. */
-	g_autoptr(GPtrArray) refreshed = fleet_refresh(store, NULL, ANSWER_MS, cancellable, error);
+	/* Where the VM was when last seen, which mostly is where it is. */
+	g_autoptr(FleetVm) seen = fleet_vm_find(store, options->vm, options->from, NULL);
+	g_auto(Watch) watch = { NULL };
+	g_autoptr(GPtrArray) refreshed = NULL;
 	g_autoptr(FleetVm) vm = NULL;
 	g_autoptr(MigratePlan) plan = NULL;
 
+	if (seen)
+		watch_start(&watch, seen, cancellable);
+	/* A host that does not answer is abnormal from now on, and no failure here. */
+	refreshed = fleet_refresh(store, NULL, ANSWER_MS, cancellable, error);
 	if (!refreshed)
 		return NULL;
 	vm = fleet_vm_find(store, options->vm, options->from, error);
@@ -342,12 +416,14 @@ MigratePlan *migrate_prepare(Store *store, const struct migrate_options *options
 		       "the VM '%s' is being moved by another job: 'wherry job list'", vm->name);
 		return NULL;
 	}
+	watch_start(&watch, vm, cancellable);
 	plan = make_plan(store, options, vm);
 	if (!g_utf8_validate(plan->state, -1, NULL)) {
 		refuse(error, WHERRY_ERROR_INVALID_INPUT,
 		       "the state's path is no UTF-8, which a job cannot remember");
 		return NULL;
 	}
-	return read_live(store, plan, options, vm, cancellable, error) ? g_steal_pointer(&plan)
-								       : NULL;
+	if (!read_live(store, plan, options, vm, &watch, cancellable, error))
+		return NULL;
+	return g_steal_pointer(&plan);
 }
