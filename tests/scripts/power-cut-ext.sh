@@ -143,4 +143,4 @@ end_case ()
     external=
 }
 
-run_table "$fixed" "$drawn" 4
+run_table "$fixed" "$drawn" 2

@@ -180,7 +180,7 @@ while read -r cluster_size sector_size mb only; do
     [ -n "$mb" ] || continue
     read -r -a wanted <<< "${only:-${states[*]}}"
     for ((j = 0; j < ${#wanted[@]}; j++)); do
-        [ "${WHERRY_TEST_ALL:-0}" = 1 ] || [ $(((i * 6 + j) % 17)) -eq 0 ] || continue
+        [ "${WHERRY_TEST_ALL:-0}" = 1 ] || [ $(((i * 6 + j) % 29)) -eq 0 ] || continue
         one "$cluster_size" "$sector_size" "$mb" "${layouts[(i + j) % 5]}" "${wanted[j]}"
     done
 done <<< "$kinds"

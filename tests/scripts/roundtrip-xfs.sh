@@ -139,7 +139,7 @@ while IFS='|' read -r name mb args; do
     case $name in
     '') continue ;;
     +*) name=${name#+} ;;
-    *) [ "$n_states" -gt 1 ] || [ $((i % 4)) -eq 0 ] || continue ;;
+    *) [ "$n_states" -gt 1 ] || [ $((i % 9)) -eq 0 ] || continue ;;
     esac
     for ((j = 0; j < n_states; j++)); do
         one "${name// /}" "${mb// /}" "$args" "${layouts[(i + j) % 5]}" "${states[(i / 5 + j) % 4]}"
