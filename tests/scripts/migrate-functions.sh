@@ -217,7 +217,7 @@ writes_on ()
     before=$(said "$1" | tail -n 1)
     for _ in {1..300}; do
         now=$(said "$1" | tail -n 1)
-        [ "${now:-0}" -le "${before:-0}" ] || return 0
+        [ "${now:-0}" = "${before:-0}" ] || return 0
         sleep 0.1
     done
     fail "the VM does not go on on host $1: ${before:-nothing} was its last number"
@@ -235,11 +235,10 @@ disk_of ()
 # for the look.
 has_all_records ()
 {
-    local target disk last console
+    local target disk last
     on "$1" suspend vm
-    last=$(for console in "$labdir"/[0-9]*/host/log/vm.console; do
-        numbers_in "$console"
-    done | sort -n | tail -n 1)
+    take_console "$1" # the consoles one by one have lines that are made of two
+    last=$(numbers_in transcript | tail -n 1)
     for target in vda vdb; do
         disk=$(disk_of "$1" $target)
         qemu-img convert -U -O raw "$disk" look.raw
