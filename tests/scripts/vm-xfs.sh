@@ -78,7 +78,7 @@ while IFS='|' read -r name layout args; do
 done <<< "$cases"
 rm -f disk disk2
 truncate -s 320M vfour.img vfourcut.img
-mkfs.xfs -q -m crc=0 -b size=512 vfour.img 2> /dev/null
+mkfs.xfs -q -m crc=0 vfour.img 2> /dev/null
 truncate -s 64M small.img
 truncate -s 6G medium.img
 for name in small medium; do mke2fs -q -F -t ext4 $name.img; done
