@@ -22,11 +22,7 @@
 
 /* What a capture has made on its way. */
 typedef struct {
-	GPtrArray *disks;
-	StorageMap *map;
-	Views *views;   /* NULL: none are needed */
-	json_t *traces; /* of who writes to the disks */
-	Manifest *manifest;
+	Survey source;
 	Bundle *bundle;
 	struct identity_storage storage;
 	GArray *shared; /* of uint64_t: bytes that equal clusters share, one for each disk */
@@ -36,11 +32,7 @@ static void capture_clear(Capture *capture)
 {
 	g_clear_pointer(&capture->shared, g_array_unref);
 	bundle_free(capture->bundle);
-	manifest_free(capture->manifest);
-	json_decref(capture->traces);
-	g_clear_pointer(&capture->views, views_free); /* the disks are theirs no more */
-	storage_map_free(capture->map);
-	g_clear_pointer(&capture->disks, g_ptr_array_unref);
+	survey_clear(&capture->source);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Capture, capture_clear)
 
@@ -91,10 +83,10 @@ static bool check_space(const struct capture_options *options, const GPtrArray *
 static bool copy_disks(const struct capture_options *options, Capture *capture, CaptureLog *log,
 		       GError **error)
 {
-	Manifest *manifest = capture->manifest;
+	Manifest *manifest = capture->source.manifest;
 	const struct copy_all all = {
 		.bundle = capture->bundle,
-		.disks = capture->disks,
+		.disks = capture->source.disks,
 		.manifest = manifest,
 		.copy = copy_disk,
 		.level = capture->storage.level,
@@ -118,8 +110,8 @@ static bool copy_disks(const struct capture_options *options, Capture *capture, 
 		g_array_append_val(capture->shared, result->shared);
 		if (!bundle_record_file(capture->bundle, disk->sums, manifest, error))
 			return false;
-		steps_note_gaps(options, g_ptr_array_index(capture->disks, i), result->gaps, disk,
-				manifest, log);
+		steps_note_gaps(options, g_ptr_array_index(capture->source.disks, i), result->gaps,
+				disk, manifest, log);
 		capture_log_add(log, "%s: copied to %s, %" PRIu64 " bytes", disk->path, disk->image,
 				disk->image_size);
 	}
@@ -129,7 +121,7 @@ static bool copy_disks(const struct capture_options *options, Capture *capture, 
 static bool fill_bundle(const struct capture_options *options, Capture *capture, GError **error)
 {
 	const Bundle *bundle = capture->bundle;
-	Manifest *manifest = capture->manifest;
+	Manifest *manifest = capture->source.manifest;
 	g_autoptr(CaptureLog) log =
 	    capture_log_new(bundle, options->resume ? CAPTURE_LOG_RESUME : CAPTURE_LOG_NEW,
 			    options->say, options->userdata, error);
@@ -138,8 +130,8 @@ static bool fill_bundle(const struct capture_options *options, Capture *capture,
 		return false;
 	steps_log(log, options, manifest);
 	if (!copy_disks(options, capture, log, error) ||
-	    (capture->views && !views_check(capture->views, error)) ||
-	    !traces_check_idle(capture->traces, capture->disks, error) ||
+	    (capture->source.views && !views_check(capture->source.views, error)) ||
+	    !traces_check_idle(capture->source.traces, capture->source.disks, error) ||
 	    !bundle_remove_file(bundle, "domain.xml", error) ||
 	    !steps_write_domain(bundle, manifest, error))
 		return false;
@@ -189,8 +181,8 @@ static bool open_unfinished(const struct capture_options *options, Capture *capt
 	capture->bundle = bundle_open_unfinished(options->target, options->name, error);
 	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
 	       check_unfinished(capture->bundle, error) &&
-	       identity_take_over(capture->bundle, capture->disks, capture->traces,
-				  capture->manifest, &capture->storage, error);
+	       identity_take_over(capture->bundle, capture->source.disks, capture->source.traces,
+				  capture->source.manifest, &capture->storage, error);
 }
 
 static bool make_bundle(const struct capture_options *options, Capture *capture, GError **error)
@@ -198,9 +190,10 @@ static bool make_bundle(const struct capture_options *options, Capture *capture,
 	capture->storage = (struct identity_storage){ options->level, options->dedupe };
 	capture->bundle = bundle_create(options->target, options->name, error);
 	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
-	       (!capture->views || views_save(capture->views, capture->bundle, error)) &&
-	       identity_write(capture->bundle, capture->manifest, &capture->storage, capture->disks,
-			      capture->traces, error);
+	       (!capture->source.views ||
+		views_save(capture->source.views, capture->bundle, error)) &&
+	       identity_write(capture->bundle, capture->source.manifest, &capture->storage,
+			      capture->source.disks, capture->source.traces, error);
 }
 
 /* Another machine may have the same name: nothing was read of this one then. */
@@ -262,19 +255,16 @@ static int find_complete(const Facts *facts, const struct capture_options *optio
 static bool begin(Capture *capture, const Facts *facts, const struct capture_options *options,
 		  GError **error)
 {
-	capture->disks = plan_open(options->disks, error);
-	if (!capture->disks || !target_check(options->target, options->disks, error) ||
-	    !plan_check_idle(capture->disks, error))
+	if (!steps_survey(options, options->target, &capture->source, error) ||
+	    !make_views(options, capture->source.disks, &capture->source.map,
+			&capture->source.views, error) ||
+	    (!options->resume && !check_space(options, capture->source.disks, error)))
 		return false;
-	capture->map = steps_map(options, capture->disks, error);
-	if (!capture->map ||
-	    !make_views(options, capture->disks, &capture->map, &capture->views, error) ||
-	    (!options->resume && !check_space(options, capture->disks, error)))
+	capture->source.manifest =
+	    steps_describe(facts, options, capture->source.disks, capture->source.map, error);
+	if (!capture->source.manifest)
 		return false;
-	capture->manifest = steps_describe(facts, options, capture->disks, capture->map, error);
-	if (!capture->manifest)
-		return false;
-	capture->traces = traces_read(capture->disks);
+	capture->source.traces = traces_read(capture->source.disks);
 	return options->resume ? open_unfinished(options, capture, error)
 			       : make_bundle(options, capture, error);
 }
@@ -286,21 +276,22 @@ static bool begin_without_views(Capture *capture, const Facts *facts,
 {
 	Manifest *manifest;
 
-	g_clear_pointer(&capture->views, views_free);
-	remove_journals(capture->bundle, capture->manifest);
-	g_clear_pointer(&capture->map, storage_map_free);
-	capture->map = steps_map(options, capture->disks, error);
-	if (!capture->map)
+	g_clear_pointer(&capture->source.views, views_free);
+	remove_journals(capture->bundle, capture->source.manifest);
+	g_clear_pointer(&capture->source.map, storage_map_free);
+	capture->source.map = steps_map(options, capture->source.disks, error);
+	if (!capture->source.map)
 		return false;
-	g_ptr_array_add(capture->map->warnings,
+	g_ptr_array_add(capture->source.map->warnings,
 			g_strdup_printf("all is carried from the disks themselves: %s", why));
-	manifest = steps_describe(facts, options, capture->disks, capture->map, error);
+	manifest =
+	    steps_describe(facts, options, capture->source.disks, capture->source.map, error);
 	if (!manifest)
 		return false;
-	manifest_free(capture->manifest);
-	capture->manifest = manifest;
-	return identity_write(capture->bundle, manifest, &capture->storage, capture->disks,
-			      capture->traces, error);
+	manifest_free(capture->source.manifest);
+	capture->source.manifest = manifest;
+	return identity_write(capture->bundle, manifest, &capture->storage, capture->source.disks,
+			      capture->source.traces, error);
 }
 
 static bool fill(Capture *capture, const Facts *facts, const struct capture_options *options,
@@ -311,7 +302,7 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 
 	if (fill_bundle(options, capture, &cause))
 		return true;
-	if (!capture->views || views_check(capture->views, &why)) {
+	if (!capture->source.views || views_check(capture->source.views, &why)) {
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
 	}
@@ -323,7 +314,7 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GArray **ret_shared, GError **error)
 {
-	g_auto(Capture) capture = { NULL };
+	g_auto(Capture) capture = { .bundle = NULL };
 	g_autoptr(GError) cause = NULL;
 	int r = find_complete(facts, options, ret_bundle, ret, error);
 
@@ -339,9 +330,9 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
 	}
-	remove_journals(capture.bundle, capture.manifest);
+	remove_journals(capture.bundle, capture.source.manifest);
 	*ret_bundle = g_strdup(capture.bundle->path);
-	*ret = g_steal_pointer(&capture.manifest);
+	*ret = g_steal_pointer(&capture.source.manifest);
 	*ret_shared = g_steal_pointer(&capture.shared);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include "bundle/domain-xml.h"
 #include "capture/gaps.h"
 #include "capture/machine.h"
+#include "capture/target.h"
 #include "map/range-files.h"
 
 #include <inttypes.h>
@@ -76,6 +77,26 @@ static bool check(const Manifest *manifest, GError **error)
 	if (!again)
 		g_prefix_error(error, "this machine cannot be described: ");
 	return again != NULL;
+}
+
+void survey_clear(Survey *survey)
+{
+	manifest_free(survey->manifest);
+	json_decref(survey->traces);
+	g_clear_pointer(&survey->views, views_free); /* the disks are theirs no more */
+	storage_map_free(survey->map);
+	g_clear_pointer(&survey->disks, g_ptr_array_unref);
+}
+
+bool steps_survey(const struct capture_options *options, const char *target, Survey *survey,
+		  GError **error)
+{
+	survey->disks = plan_open(options->disks, error);
+	if (!survey->disks || !target_check(target, options->disks, error) ||
+	    !plan_check_idle(survey->disks, error))
+		return false;
+	survey->map = steps_map(options, survey->disks, error);
+	return survey->map != NULL;
 }
 
 Manifest *steps_describe(const Facts *facts, const struct capture_options *options,

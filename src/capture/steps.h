@@ -5,6 +5,27 @@
 #include "capture/capture.h"
 #include "capture/log.h"
 #include "capture/plan.h"
+#include "capture/views.h"
+
+#include <jansson.h>
+
+/* The source as it was found, before anything of it is carried. */
+typedef struct {
+	GPtrArray *disks; /* of struct plan_disk */
+	StorageMap *map;
+	Views *views;   /* NULL: none are needed */
+	json_t *traces; /* of who writes to the disks */
+	Manifest *manifest;
+} Survey;
+
+void survey_clear(Survey *survey);
+
+/*
+ * Open the disks, check that nobody writes to them and that @target may take them, and map them:
+ * the first two of @survey.
+ */
+bool steps_survey(const struct capture_options *options, const char *target, Survey *survey,
+		  GError **error);
 
 /* The maps of @disks, whose maps are parts of it; a disk that cannot be read is a failure. */
 StorageMap *steps_map(const struct capture_options *options, const GPtrArray *disks,

@@ -6,7 +6,6 @@
 #include "bundle/bundle-update.h"
 #include "capture/copy-all.h"
 #include "capture/steps.h"
-#include "capture/target.h"
 #include "capture/traces.h"
 #include "capture/update-disk.h"
 #include "capture/update-match.h"
@@ -124,22 +123,14 @@ static void give_up(Bundle *bundle, const Manifest *old, GError **error)
 
 /* What is made of the disks on the way to the next state. */
 typedef struct {
-	GPtrArray *disks;
-	StorageMap *map;
-	Views *views;   /* NULL: none are needed */
-	json_t *traces; /* of who writes to the disks */
-	Manifest *manifest;
+	Survey source;
 	GArray *counts; /* of struct update_counts */
 } Next;
 
 static void next_clear(Next *next)
 {
 	g_clear_pointer(&next->counts, g_array_unref);
-	manifest_free(next->manifest);
-	json_decref(next->traces);
-	g_clear_pointer(&next->views, views_free); /* the disks are theirs no more */
-	storage_map_free(next->map);
-	g_clear_pointer(&next->disks, g_ptr_array_unref);
+	survey_clear(&next->source);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Next, next_clear)
 
@@ -150,16 +141,17 @@ static bool bring_up_to_date(const struct capture_options *options, Bundle *bund
 	bool committed = false;
 
 	if (bundle_update_begin(bundle, error) &&
-	    make_next(options, bundle, next->disks, next->manifest, heads, next->counts, error) &&
-	    (!next->views || views_check(next->views, error)) &&
-	    traces_check_idle(next->traces, next->disks, error) &&
-	    bundle_update_commit(bundle, next->manifest, heads->data, &committed, error))
+	    make_next(options, bundle, next->source.disks, next->source.manifest, heads,
+		      next->counts, error) &&
+	    (!next->source.views || views_check(next->source.views, error)) &&
+	    traces_check_idle(next->source.traces, next->source.disks, error) &&
+	    bundle_update_commit(bundle, next->source.manifest, heads->data, &committed, error))
 		return true;
 	if (committed)
 		g_prefix_error(error,
 			       "generation %u of the bundle '%s' is committed, but not all of it "
 			       "is in its place yet (the next --update does the rest): ",
-			       next->manifest->generation, bundle->path);
+			       next->source.manifest->generation, bundle->path);
 	else
 		give_up(bundle, old, error);
 	return false;
@@ -171,24 +163,21 @@ static bool describe(const Facts *facts, const struct capture_options *options,
 		     GError **error)
 {
 	next->counts = g_array_new(false, false, sizeof(struct update_counts));
-	next->disks = plan_open(options->disks, error);
-	if (!next->disks || !target_check(bundle->path, options->disks, error) ||
-	    !plan_check_idle(next->disks, error))
-		return false;
-	next->map = steps_map(options, next->disks, error);
-	if (!next->map)
+	if (!steps_survey(options, bundle->path, &next->source, error))
 		return false;
 	if (why)
-		g_ptr_array_add(next->map->warnings,
+		g_ptr_array_add(next->source.map->warnings,
 				g_strdup_printf("all is carried from the disks themselves: %s",
 						why));
 	else
-		next->views = views_new(next->disks, &options->map, bundle->path, &next->map);
-	next->manifest = steps_describe(facts, options, next->disks, next->map, error);
-	if (!next->manifest || !update_match_manifests(old, next->manifest, error))
+		next->source.views =
+		    views_new(next->source.disks, &options->map, bundle->path, &next->source.map);
+	next->source.manifest =
+	    steps_describe(facts, options, next->source.disks, next->source.map, error);
+	if (!next->source.manifest || !update_match_manifests(old, next->source.manifest, error))
 		return false;
-	next->traces = traces_read(next->disks);
-	take_over(old, next->manifest);
+	next->source.traces = traces_read(next->source.disks);
+	take_over(old, next->source.manifest);
 	return true;
 }
 
@@ -196,7 +185,7 @@ static void give_result(const Bundle *bundle, Next *next, UpdateResult *ret)
 {
 	*ret = (UpdateResult){
 		.bundle = g_strdup(bundle->path),
-		.manifest = g_steal_pointer(&next->manifest),
+		.manifest = g_steal_pointer(&next->source.manifest),
 		.counts = g_steal_pointer(&next->counts),
 	};
 }
@@ -206,7 +195,7 @@ static int try(const Facts *facts, const struct capture_options *options, Bundle
 	       const Manifest *old, const char *why_none, UpdateResult *ret, char **ret_why,
 	       GError **error)
 {
-	g_auto(Next) next = { NULL };
+	g_auto(Next) next = { .counts = NULL };
 	g_autoptr(GError) cause = NULL, why = NULL;
 
 	if (!describe(facts, options, bundle, old, why_none, &next, error))
@@ -215,7 +204,8 @@ static int try(const Facts *facts, const struct capture_options *options, Bundle
 		give_result(bundle, &next, ret);
 		return 1;
 	}
-	if (ret_why && !bundle->update && next.views && !views_check(next.views, &why)) {
+	if (ret_why && !bundle->update && next.source.views &&
+	    !views_check(next.source.views, &why)) {
 		*ret_why = g_strdup(why->message);
 		return 0;
 	}
