@@ -7,44 +7,21 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/nbd.sh
+. "$(dirname "$0")/nbd.sh"
 
 requires nbdkit --filter=ddrescue null --version
-requires nbdfuse --version
 requires qemu-img --version
 requires openssl version
 requires jq --version
-requires test -w /dev/fuse
 
 seed=${WHERRY_CHAOS_SEED-$(draw)}
 echo "seed $seed"
 RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=4194304
-fuse=""
 loop=""
 
-# unserve: what serve began.
-unserve ()
-{
-    [ -n "$fuse" ] || return 0
-    kill -CONT "$fuse" 2> /dev/null || true
-    fusermount3 -u served 2> /dev/null || fusermount -u served || true
-    wait "$fuse" || true
-    fuse=
-}
-trap 'umount -q "$workdir/lying" || true; [ -z "$loop" ] || losetup --detach "$loop"; unserve; rm -rf "$workdir"' EXIT
-
-# serve NBDKIT-ARG...: a file "served", as nbdkit gives it.
-serve ()
-{
-    : > served
-    nbdfuse served [ nbdkit "$@" ] 2> nbdkit.log &
-    fuse=$!
-    for _ in $(seq 600); do
-        [ ! -s served ] || return 0
-        sleep 0.1
-    done
-    fail "nbdkit does not come up: $(cat nbdkit.log)"
-}
+trap 'umount -q "$workdir/lying" || true; [ -z "$loop" ] || losetup --detach "$loop"; unserve_file served; rm -rf "$workdir"' EXIT
 
 capture ()
 {
@@ -80,14 +57,14 @@ cp disk damaged
     done < wanted
 } > map
 
-serve --filter=ddrescue file disk ddrescue-mapfile=map
+serve_file served --filter=ddrescue file disk ddrescue-mapfile=map
 mkdir to
 fails_with 'served: cannot read the sector at 20971520 (--allow-bad-sectors carries what can be read)' \
     capture --quiet
 fails_with 'go on with --resume' capture --quiet --resume
 [ -e to/wherry/bad/disk-0.journal ] || fail "no checkpoint before the bad sector"
 capture --resume --allow-bad-sectors > out 2> err || fail "$(cat err)"
-unserve
+unserve_file served
 gaps | diff -u wanted - || fail "other ranges are listed"
 grep -q 'warning: served: 303204 bytes in 5 ranges could not be read and are zero' err || fail "$(cat err)"
 grep -q 'served: 1536 bytes at 20972544 could not be read' to/wherry/bad/capture.log ||
@@ -99,9 +76,9 @@ qemu-img compare -q -f raw -F qcow2 damaged to/wherry/bad/disk-0.qcow2 || fail "
 rm -r to/wherry
 
 # In one go.
-serve --filter=ddrescue file disk ddrescue-mapfile=map
+serve_file served --filter=ddrescue file disk ddrescue-mapfile=map
 capture --quiet --allow-bad-sectors > out
-unserve
+unserve_file served
 gaps | diff -u wanted - || fail "other ranges are listed"
 qemu-img compare -q -f raw -F qcow2 damaged to/wherry/bad/disk-0.qcow2 || fail "other bytes are lost"
 rm -r to/wherry
@@ -134,11 +111,11 @@ fi
 rounds=3
 [ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=50
 for _ in $(seq $rounds); do
-    serve --filter=error file disk error-pread-rate=10%
+    serve_file served --filter=error file disk error-pread-rate=10%
     until capture --quiet --allow-bad-sectors > out 2> err || capture --quiet --resume --allow-bad-sectors >> out 2>> err; do
         rm -rf to/wherry
     done
-    unserve
+    unserve_file served
     cp disk damaged
     while read -r offset length; do
         dd if=/dev/zero of=damaged bs=4 seek=$((offset / 4)) count=$((length / 4)) conv=notrunc status=none
@@ -152,7 +129,7 @@ done
 # the kernel, as a disk does.
 [ "$(id -u)" -eq 0 ] || exit 0
 truncate -s 40M disk
-serve --filter=rate file disk rate=160M # bits: it takes 2 s
+serve_file served --filter=rate file disk rate=160M # bits: it takes 2 s
 loop=$(losetup --find --show --read-only served)
 "$PROGRAM" capture --quiet --to to --name bad "$loop" > out 2>&1 &
 pid=$!
@@ -173,5 +150,5 @@ kill -CONT "$fuse"
 "$PROGRAM" capture --quiet --resume --to to --name bad "$loop" > out || fail "no resume"
 losetup --detach "$loop"
 loop=
-unserve
+unserve_file served
 qemu-img compare -q -f raw -F qcow2 disk to/wherry/bad/disk-0.qcow2 || fail "another disk"

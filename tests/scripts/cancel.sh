@@ -7,19 +7,18 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/nbd.sh
+. "$(dirname "$0")/nbd.sh"
 PATH=$PATH:/usr/sbin:/sbin
 
 requires nbdkit --filter=delay --filter=rate null --version
-requires nbdfuse --version
 requires qemu-img --version
 requires openssl version
 requires mke2fs -V
-requires test -w /dev/fuse
 requires test "$(id -u)" -eq 0 # for loop devices and mounts
 
 export WHERRY_CHECKPOINT_BYTES=4194304
 loop=""
-fuse=""
 
 # unserve: what serve began.
 unserve ()
@@ -27,11 +26,7 @@ unserve ()
     umount -q medium || true
     [ -z "$loop" ] || losetup --detach "$loop" || true
     loop=""
-    fusermount3 -u served 2> /dev/null || fusermount3 -u -z served 2> /dev/null || true
-    [ -n "$fuse" ] || return 0
-    kill -KILL "$fuse" 2> /dev/null || true
-    wait "$fuse" 2> /dev/null || true
-    fuse=""
+    unserve_file served
 }
 trap 'unserve; rm -rf "$workdir"' EXIT
 
@@ -39,14 +34,7 @@ trap 'unserve; rm -rf "$workdir"' EXIT
 # waits as a disk does.
 serve ()
 {
-    : > served
-    nbdfuse served [ nbdkit --exit-with-parent --filter="$2" file "$1" "$3" ] 2> nbdkit.log &
-    fuse=$!
-    for _ in $(seq 600); do
-        [ ! -s served ] || break
-        sleep 0.05
-    done
-    [ -s served ] || fail "nbdkit does not come up: $(cat nbdkit.log)"
+    serve_file served --filter="$2" file "$1" "$3"
     loop=$(losetup --find --show --direct-io="${4-off}" served)
 }
 

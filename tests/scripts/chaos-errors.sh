@@ -8,14 +8,14 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/nbd.sh
+. "$(dirname "$0")/nbd.sh"
 PATH=$PATH:/usr/sbin:/sbin
 
 requires nbdkit --filter=error null --version
-requires nbdfuse --version
 requires qemu-img --version
 requires openssl version
 requires mke2fs -V
-requires test -w /dev/fuse
 requires test "$(id -u)" -eq 0 # for mounts
 
 rounds=20
@@ -24,7 +24,6 @@ seed=${WHERRY_CHAOS_SEED-$(draw)}
 echo "seed $seed"
 RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=1500000
-fuse=""
 loop=""
 
 unserve ()
@@ -32,11 +31,7 @@ unserve ()
     umount -q medium || true
     [ -z "$loop" ] || losetup --detach "$loop" || true
     loop=""
-    [ -n "$fuse" ] || return 0
-    fusermount3 -u -z "served.$n" 2> /dev/null || true
-    kill -KILL "$fuse" 2> /dev/null || true
-    wait "$fuse" 2> /dev/null || true
-    fuse=""
+    unserve_file "served.$n"
 }
 trap 'unserve; rm -rf "$workdir"' EXIT
 
@@ -45,14 +40,7 @@ n=0
 serve ()
 {
     n=$((n + 1))
-    : > "served.$n"
-    nbdfuse "served.$n" [ nbdkit --exit-with-parent "$@" ] 2> nbdkit.log &
-    fuse=$!
-    for _ in $(seq 600); do
-        [ ! -s "served.$n" ] || return 0
-        sleep 0.05
-    done
-    fail "nbdkit does not come up: $(cat nbdkit.log)"
+    serve_file "served.$n" "$@"
 }
 
 # capture DISK [OPTION...]

@@ -7,14 +7,14 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/nbd.sh
+. "$(dirname "$0")/nbd.sh"
 PATH=$PATH:/usr/sbin:/sbin
 
 requires nbdkit --filter=rate null --version
-requires nbdfuse --version
 requires qemu-img --version
 requires openssl version
 requires mke2fs -V
-requires test -w /dev/fuse
 requires test "$(id -u)" -eq 0 # for loop devices and mounts
 
 rounds=4
@@ -24,21 +24,13 @@ echo "seed $seed"
 RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=4194304
 loop=""
-fuse=""
 n=0
 
 # plug: the file "backing" as a device of 20 MB/s, mounted at ./medium.
 plug ()
 {
     n=$((n + 1))
-    : > "served.$n"
-    nbdfuse "served.$n" [ nbdkit --exit-with-parent --filter=rate file backing rate=160M ] 2> nbdkit.log &
-    fuse=$!
-    for _ in $(seq 600); do
-        [ ! -s "served.$n" ] || break
-        sleep 0.05
-    done
-    [ -s "served.$n" ] || fail "nbdkit does not come up: $(cat nbdkit.log)"
+    serve_file "served.$n" --filter=rate file backing rate=160M
     loop=$(losetup --find --show --direct-io=on "served.$n")
     mount "$loop" medium
 }

@@ -9,16 +9,15 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/nbd.sh
+. "$(dirname "$0")/nbd.sh"
 
 requires nbdkit --filter=delay null --version
-requires nbdfuse --version
 requires qemu-img --version
 requires openssl version
 requires jq --version
-requires test -w /dev/fuse
 
 export WHERRY_CHECKPOINT_BYTES=2097152
-fuse=""
 frozen=""
 n=0
 
@@ -34,10 +33,7 @@ unserve ()
 {
     [ -n "$fuse" ] || return 0
     rm -f served
-    fusermount3 -u -z "served.$n" 2> /dev/null || true
-    kill -KILL "$fuse" 2> /dev/null || true
-    wait "$fuse" 2> /dev/null || true
-    fuse=
+    unserve_file "served.$n"
 }
 trap 'thaw; unserve; rm -rf "$workdir"' EXIT
 
@@ -45,17 +41,9 @@ trap 'thaw; unserve; rm -rf "$workdir"' EXIT
 serve ()
 {
     n=$((n + 1))
-    : > "served.$n"
-    nbdfuse "served.$n" [ nbdkit --exit-with-parent --filter=delay file disk rdelay=50ms ] 2> nbdkit.log &
-    fuse=$!
-    for _ in $(seq 600); do
-        if cmp -s -n 65536 disk "served.$n"; then
-            ln -sfn "served.$n" served
-            return 0
-        fi
-        sleep 0.05
-    done
-    fail "nbdkit does not come up: $(cat nbdkit.log)"
+    serve_file "served.$n" --filter=delay file disk rdelay=50ms
+    cmp -s -n 65536 disk "served.$n" || fail "nbdkit gives another disk: $(cat nbdkit.log)"
+    ln -sfn "served.$n" served
 }
 
 # start STALL_MS [OPTION...]: a capture in the background, as process $pid, with a new checkpoint.
