@@ -175,9 +175,10 @@ static bool load_bytes(ImageWriter *writer, const struct writer_state *head, GEr
 		      window_len(writer), error))
 		return false;
 	if (writer->window_start > 0) {
-		writer->first = g_malloc(IMAGE_LEAF_SIZE);
+		writer->first = leaf_alloc(error);
 		writer->first_saved = true;
-		if (!io_pread(writer->fd, writer->name, 0, writer->first, IMAGE_LEAF_SIZE, error))
+		if (!writer->first ||
+		    !io_pread(writer->fd, writer->name, 0, writer->first, IMAGE_LEAF_SIZE, error))
 			return false;
 	}
 	if (!clear_header(writer, writer->first ? writer->first : writer->window, error))

@@ -92,12 +92,8 @@ static bool load_leaves(ImageUpdate *update, const GArray *leaves, GError **erro
 	if (!read_leaf(update, last, leaves, writer->window, error))
 		return false;
 	if (last > 0) {
-		writer->first = g_try_malloc(IMAGE_LEAF_SIZE);
-		if (!writer->first) {
-			wherry_error_sys(error, ENOMEM, "cannot update '%s'", writer->name);
-			return false;
-		}
-		if (!read_leaf(update, 0, leaves, writer->first, error))
+		writer->first = leaf_alloc(error);
+		if (!writer->first || !read_leaf(update, 0, leaves, writer->first, error))
 			return false;
 	}
 	memcpy(update->header, writer->first ?: writer->window, sizeof(update->header));

@@ -22,8 +22,8 @@ struct image_writer {
 	uint64_t packed_offset; /* where the next compressed byte may go, ... */
 	uint64_t packed_end;    /* ... and where the open cluster ends; the same: none is open */
 
-	uint8_t *first;  /* the first leaf, once the window is past it; owned */
-	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
+	uint8_t *first;  /* the first leaf, once the window is past it; from leaf_alloc(); owned */
+	uint8_t *window; /* from leaf_alloc(); owned */
 	uint64_t window_start;
 	LeafWriter *leaves; /* those before the window; owned */
 

@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -61,9 +62,11 @@ ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size,
 	writer->n_l1 = writer->l2_index = div_up(writer->n_guest_clusters, QCOW2_TABLE_ENTRIES);
 	writer->leaves = leaf_writer_new(fd, writer->name);
 	writer->refcounts = image_refcounts_new();
-	writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
+	writer->window = leaf_alloc(error);
+	if (!writer->window)
+		return NULL;
 	writer->l1 = g_try_malloc0(round_up(writer->n_l1 * sizeof(be64), IMAGE_CLUSTER_SIZE));
-	if (!writer->window || !writer->l1) {
+	if (!writer->l1) {
 		wherry_error_sys(error, ENOMEM, "cannot write '%s'", name);
 		return NULL;
 	}
@@ -135,11 +138,9 @@ static bool advance_window(ImageWriter *writer, GError **error)
 		/* Its digest comes with its header. */
 		g_array_set_size(leaf_writer_sums(writer->leaves), 1);
 		writer->first = g_steal_pointer(&writer->window);
-		writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
-		if (!writer->window) {
-			wherry_error_sys(error, ENOMEM, "cannot write '%s'", writer->name);
+		writer->window = leaf_alloc(error);
+		if (!writer->window)
 			return false;
-		}
 	}
 	writer->window_start = next;
 	return true;
@@ -540,8 +541,8 @@ void image_writer_free(ImageWriter *writer)
 	frame_table_free(writer->frames);
 	leaf_writer_free(writer->leaves);
 	g_free(writer->l1);
-	g_free(writer->window);
-	g_free(writer->first);
+	free(writer->window);
+	free(writer->first);
 	g_free(writer->name);
 	g_free(writer);
 }

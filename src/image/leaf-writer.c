@@ -6,31 +6,32 @@
 #include "image/image-writer.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* How long the medium may need for what waits, in times of what may be on its way to it. */
-#define WAITING_TIMES 2
+#define WAITING_TIMES 4
 
 struct leaf {
 	uint64_t offset;
 	size_t skip, len;
-	uint8_t *data; /* IMAGE_LEAF_SIZE bytes; owned */
+	uint8_t *data; /* from leaf_alloc(); owned */
 };
 
 struct leaf_writer {
 	int fd;           /* borrowed */
 	const char *name; /* borrowed */
+	GArray *sums;     /* of struct digest; owned */
 	GThread *thread;  /* NULL: nothing was put so far */
 	GMutex lock;      /* covers what follows */
 	GCond changed;
 	GQueue waiting;   /* of struct leaf *; owned */
 	uint64_t bytes;   /* of them, and of the one that is being written */
 	uint64_t allowed; /* of these */
-	uint8_t *spare;   /* IMAGE_LEAF_SIZE bytes, or NULL; owned */
+	GQueue spare;     /* from leaf_alloc(), as many as ever waited; owned */
 	GError *error;    /* the first; owned */
 	bool stop;
 	/* Of the thread while there are bytes to write, then of who waited for that. */
 	struct write_behind behind;
-	GArray *sums; /* of struct digest; owned */
 };
 
 LeafWriter *leaf_writer_new(int fd, const char *name)
@@ -40,8 +41,9 @@ LeafWriter *leaf_writer_new(int fd, const char *name)
 	writer->fd = fd;
 	writer->name = name;
 	writer->sums = g_array_new(false, true, sizeof(struct digest));
-	write_behind_init(&writer->behind, 0);
+	write_behind_init(&writer->behind, fd, 0);
 	g_queue_init(&writer->waiting);
+	g_queue_init(&writer->spare);
 	g_mutex_init(&writer->lock);
 	g_cond_init(&writer->changed);
 	return writer;
@@ -51,7 +53,7 @@ static void free_leaf(void *p)
 {
 	struct leaf *leaf = p;
 
-	g_free(leaf->data);
+	free(leaf->data);
 	g_free(leaf);
 }
 
@@ -59,9 +61,6 @@ static void free_leaf(void *p)
 
 static bool write_leaf(LeafWriter *writer, const struct leaf *leaf, GError **error)
 {
-	struct digest digest = digest_of(leaf->data, leaf->len);
-
-	g_array_append_val(writer->sums, digest);
 	return write_behind_put(&writer->behind, writer->fd, writer->name,
 				leaf->offset + leaf->skip, leaf->data + leaf->skip,
 				leaf->len - leaf->skip, error);
@@ -85,8 +84,7 @@ static void give_back(LeafWriter *writer, struct leaf *leaf, GError *error)
 	g_mutex_lock(&writer->lock);
 	writer->bytes -= leaf->len;
 	writer->allowed = WAITING_TIMES * writer->behind.allowed;
-	if (!writer->spare)
-		writer->spare = g_steal_pointer(&leaf->data);
+	g_queue_push_head(&writer->spare, g_steal_pointer(&leaf->data));
 	if (writer->error)
 		g_clear_error(&error);
 	else
@@ -114,6 +112,15 @@ static void *writer_thread(void *userdata)
 
 /* ---- Who fills the leaves ---- */
 
+uint8_t *leaf_alloc(GError **error)
+{
+	uint8_t *leaf = aligned_alloc(WRITE_BEHIND_ALIGN, IMAGE_LEAF_SIZE);
+
+	if (!leaf)
+		wherry_error_sys(error, ENOMEM, "cannot hold a leaf of an image");
+	return leaf;
+}
+
 static bool has_failed(const LeafWriter *writer, GError **error)
 {
 	if (writer->error && error)
@@ -121,20 +128,14 @@ static bool has_failed(const LeafWriter *writer, GError **error)
 	return writer->error != NULL;
 }
 
-static bool make_buffer(LeafWriter *writer, uint8_t **ret, GError **error)
-{
-	*ret = writer->spare ? g_steal_pointer(&writer->spare) : g_try_malloc(IMAGE_LEAF_SIZE);
-	if (!*ret)
-		wherry_error_sys(error, ENOMEM, "cannot write '%s'", writer->name);
-	return *ret != NULL;
-}
-
 bool leaf_writer_put(LeafWriter *writer, uint64_t offset, size_t skip, size_t len, uint8_t **buffer,
 		     GError **error)
 {
+	struct digest digest = digest_of(*buffer, len);
 	struct leaf *leaf = g_new(struct leaf, 1);
 	bool ok;
 
+	g_array_append_val(writer->sums, digest);
 	*leaf = (struct leaf){ offset, skip, len, g_steal_pointer(buffer) };
 	if (!writer->thread)
 		writer->thread = g_thread_new("write", writer_thread, writer);
@@ -144,9 +145,12 @@ bool leaf_writer_put(LeafWriter *writer, uint64_t offset, size_t skip, size_t le
 	g_cond_broadcast(&writer->changed);
 	while (!writer->error && writer->bytes > MAX(writer->allowed, IMAGE_LEAF_SIZE))
 		g_cond_wait(&writer->changed, &writer->lock);
-	ok = !has_failed(writer, error) && make_buffer(writer, buffer, error);
+	ok = !has_failed(writer, error);
+	*buffer = g_queue_pop_head(&writer->spare);
 	g_mutex_unlock(&writer->lock);
-	return ok;
+	if (ok && !*buffer)
+		*buffer = leaf_alloc(error);
+	return ok && *buffer;
 }
 
 bool leaf_writer_wait(LeafWriter *writer, GError **error)
@@ -191,9 +195,10 @@ void leaf_writer_free(LeafWriter *writer)
 		g_thread_join(writer->thread);
 	}
 	g_queue_clear_full(&writer->waiting, free_leaf);
+	write_behind_clear(&writer->behind);
 	g_array_unref(writer->sums);
 	g_clear_error(&writer->error);
-	g_free(writer->spare);
+	g_queue_clear_full(&writer->spare, free);
 	g_cond_clear(&writer->changed);
 	g_mutex_clear(&writer->lock);
 	g_free(writer);

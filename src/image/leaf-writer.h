@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Full leaves of an image file go to the medium in a thread of their own, which sums them on their
- * way: whoever fills the next one waits neither for the sum nor for the medium, as long as no more
- * wait than that takes in a second.
+ * Full leaves of an image file are summed, and go to the medium in a thread of their own: whoever
+ * fills the next one does not wait for it, as long as no more are on their way than it takes in two
+ * seconds.
  */
 #pragma once
 
@@ -17,10 +17,13 @@ typedef struct leaf_writer LeafWriter;
 /* @fd, @name: of the file, borrowed until leaf_writer_free(); @name is for messages. */
 LeafWriter *leaf_writer_new(int fd, const char *name);
 
+/* Memory for a leaf, IMAGE_LEAF_SIZE bytes, for free(); NULL: there is none. */
+uint8_t *leaf_alloc(GError **error);
+
 /*
  * The leaf at @offset of the file begins with @len bytes of *@buffer, of which the first @skip are
- * in the file already.  *@buffer has IMAGE_LEAF_SIZE bytes from g_malloc(), is taken over, and is
- * another one of that size then.  A failure may be that of a leaf before.
+ * in the file already.  *@buffer, from leaf_alloc(), is taken over, and is another one then.  A
+ * failure may be that of a leaf before.
  */
 bool leaf_writer_put(LeafWriter *writer, uint64_t offset, size_t skip, size_t len, uint8_t **buffer,
 		     GError **error);
@@ -34,7 +37,7 @@ bool leaf_writer_write(LeafWriter *writer, uint64_t offset, const void *data, si
 
 /*
  * The sums of the leaves, of struct digest, in the order in which they came; owned by @writer, and
- * the caller's to change from leaf_writer_wait() until the next leaf_writer_put().
+ * the caller may change them.
  */
 GArray *leaf_writer_sums(LeafWriter *writer);
 
