@@ -363,9 +363,11 @@ static void put_record(Blkdev *disk, const struct record *record)
 static Blkdev *new_log(const struct record *record)
 {
 	Blkdev *disk = disk_new(LOG_START + LOG_BLOCKS * UINT64_C(512), 0);
+	g_autofree uint8_t *data = g_malloc0(LOG_BLOCKS * 512);
 
 	for (uint32_t i = 0; i < LOG_BLOCKS; i++)
-		put_word(disk, i, 0, cycle_at(record, i));
+		*(be32 *)(data + (size_t)i * 512) = be32_make(cycle_at(record, i));
+	disk_write(disk, LOG_START, data, LOG_BLOCKS * 512);
 	put_record(disk, record);
 	return disk;
 }
