@@ -4,39 +4,12 @@
  * whose head is anywhere.  That real ones are mapped as their own tools count them is shown by the
  * round trips.
  */
-#include "disk.h"
+#include "xfs-seed.h"
 
-#include "../fuzz/fuzz-xfs.h"
 #include "map/storage-map.h"
 #include "map/xfs-log.h"
 
 #include <inttypes.h>
-
-/* A change, and the words with which it is refused; NULL: it is mapped all the same. */
-struct change {
-	uint64_t at;
-	const char *bytes;
-	size_t len;
-	const char *words;
-};
-
-/* @mend: with right checksums. */
-static Blkdev *open_seed(const char *name, const struct change *change, bool mend)
-{
-	g_autofree char *path =
-	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-xfs", name, NULL);
-	Blkdev *disk = disk_new(FUZZ_VOLUME_SIZE, 0);
-	g_autofree char *data = NULL;
-	size_t size;
-
-	assert_true(g_file_get_contents(path, &data, &size, NULL));
-	fuzz_lay_out(disk->fd, (const uint8_t *)data, size);
-	if (change)
-		disk_write(disk, change->at, change->bytes, change->len);
-	if (mend)
-		xfs_mend(disk->fd, (const uint8_t *)data, size);
-	return disk;
-}
 
 /* How many bytes are in use, or -1 with @error. */
 static int64_t map(const Blkdev *disk, GError **error)
@@ -55,7 +28,7 @@ static int64_t map(const Blkdev *disk, GError **error)
 static void check(const char *seed, const struct change *changes, size_t n, bool mend)
 {
 	for (size_t i = 0; i < n; i++) {
-		g_autoptr(Blkdev) disk = open_seed(seed, &changes[i], mend);
+		g_autoptr(Blkdev) disk = xfs_seed_open(seed, &changes[i], mend);
 		g_autoptr(GError) error = NULL;
 		int64_t used = map(disk, &error);
 
@@ -82,7 +55,7 @@ static void test_valid(void **state)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
-		g_autoptr(Blkdev) disk = open_seed(seeds[i].name, NULL, false);
+		g_autoptr(Blkdev) disk = xfs_seed_open(seeds[i].name, NULL, false);
 		g_autoptr(GError) error = NULL;
 		int64_t used = map(disk, &error);
 
@@ -244,11 +217,9 @@ static void test_levels(void **state)
  */
 static void test_dirty(void **state)
 {
-	static const struct change not_unmounted = { 40968 * 512 + 9, "\0", 1, NULL };
-
 	for (unsigned int clean = 0; clean < 2; clean++) {
 		g_autoptr(Blkdev) disk =
-		    open_seed("valid-v4-512", clean ? NULL : &not_unmounted, false);
+		    xfs_seed_open("valid-v4-512", clean ? NULL : &xfs_not_unmounted, false);
 		g_autoptr(GPtrArray) names = g_ptr_array_new();
 		const struct map_options options = { .replayed = clean ? names : NULL };
 		g_autoptr(StorageMap) map = NULL;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A disk with an XFS that is right but for one thing, from a seed of the fuzzer. */
+#pragma once
+
+#include "disk.h"
+
+#include "../fuzz/fuzz-xfs.h"
+
+/* A change, and the words with which it is refused; NULL: it is mapped all the same. */
+struct change {
+	uint64_t at;
+	const char *bytes;
+	size_t len;
+	const char *words;
+};
+
+/* Of valid-v4-512: its log does not end with an unmount any more. */
+static const struct change xfs_not_unmounted = { 40968 * 512 + 9, "\0", 1, NULL };
+
+/* @mend: with right checksums. */
+static inline Blkdev *xfs_seed_open(const char *name, const struct change *change, bool mend)
+{
+	g_autofree char *path =
+	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-xfs", name, NULL);
+	Blkdev *disk = disk_new(FUZZ_VOLUME_SIZE, 0);
+	g_autofree char *data = NULL;
+	size_t size;
+
+	assert_true(g_file_get_contents(path, &data, &size, NULL));
+	fuzz_lay_out(disk->fd, (const uint8_t *)data, size);
+	if (change)
+		disk_write(disk, change->at, change->bytes, change->len);
+	if (mend)
+		xfs_mend(disk->fd, (const uint8_t *)data, size);
+	return disk;
+}
