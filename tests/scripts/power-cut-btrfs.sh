@@ -90,7 +90,7 @@ count_lost ()
     local lost
     cp --sparse=always "$1" unlogged.img
     mount_volume unlogged.img "$offset" $size unlogged -t btrfs -o ro,rescue=nologreplay
-    lost=$(cd unlogged && sha256sum -c "$workdir/sums" 2> /dev/null | grep -vc ': OK$') || true
+    lost=$(cd unlogged && b2sum -c "$workdir/sums" 2> /dev/null | grep -vc ': OK$') || true
     unmount unlogged
     rm unlogged.img
     echo "$lost"

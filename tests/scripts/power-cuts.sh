@@ -89,7 +89,7 @@ make_cut ()
     fi
     write_files 21 40 fsync
     sync mnt mnt/even mnt/odd
-    (cd mnt && sha256sum -- */file-*) > sums
+    (cd mnt && b2sum -- */file-*) > sums
     [ "$(wc -l < sums)" -eq 40 ]
     note_files
     in_use=$(count_in_use)
@@ -106,7 +106,7 @@ check_mount ()
     mark_kernel_log
     mount_volume "$disk" "$offset" "$size" restored "$@" || fail "$what: does not mount"
     dev=$(basename "${loop_of[restored]}")
-    (cd restored && sha256sum -c --quiet "$workdir/sums") || fail "$what: not all 40 files"
+    (cd restored && b2sum -c --quiet "$workdir/sums") || fail "$what: not all 40 files"
     check_mounted "$what"
     unmount restored
     complaints=$(kernel_complaints "$dev")
@@ -131,12 +131,12 @@ check_tight ()
 carry_cut ()
 {
     local name=$1 want=$2 how before
-    before=$(sha256sum < cut.img)
+    before=$(cksum < cut.img)
     rm -rf to raw
     mkdir to
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" cut.img > out
-    [ "$(sha256sum < cut.img)" = "$before" ] || fail "$name: the source was changed"
+    [ "$(cksum < cut.img)" = "$before" ] || fail "$name: the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     echo "    $lost files lost without the log; $how"
     grep -qE "(^|; )$want" <<< "$how" || fail "$name: how is '$how'"
