@@ -9,7 +9,7 @@
 requires mkfs.xfs -V
 requires xfs_repair -V
 
-size=$((512 * mib))
+size=$((320 * mib))
 
 make_fs ()
 {

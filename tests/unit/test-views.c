@@ -88,7 +88,7 @@ Blkdev *__wrap_snapshot_open(const Snapshot *snapshot, GError **error)
 
 	if (!unless(fake.no_device, "no node for it", error))
 		return NULL;
-	dev = xfs_seed_open(SEED, is_replayed(snapshot) ? NULL : &xfs_not_unmounted, false);
+	dev = xfs_seed_open(SEED, &xfs_not_unmounted, is_replayed(snapshot) ? 0 : 1, false);
 	g_free(dev->name);
 	dev->name = g_strdup(snapshot->disk->name);
 	if (fake.unreadable) {
@@ -135,14 +135,15 @@ typedef struct {
 	StorageMap *map;
 } Scene;
 
-static void scene_init(Scene *scene, const struct change *change)
+static void scene_init(Scene *scene, bool is_dirty)
 {
 	memset(&fake, 0, sizeof(fake));
 	*scene = (Scene){ .disks = plan_new() };
 	for (unsigned int i = 0; i < 2; i++) {
 		struct plan_disk *disk = g_new0(struct plan_disk, 1);
 
-		disk->dev = scene->origins[i] = xfs_seed_open(SEED, change, false);
+		disk->dev = scene->origins[i] =
+		    xfs_seed_open(SEED, &xfs_not_unmounted, is_dirty, false);
 		g_ptr_array_add(scene->disks, disk);
 	}
 	scene->map = plan_map(scene->disks, &scene->options);
@@ -201,7 +202,7 @@ static void test_clean(void **state)
 	Scene scene;
 
 	(void)state;
-	scene_init(&scene, NULL);
+	scene_init(&scene, false);
 	assert_null(make_views(&scene));
 	assert_int_equal(fake.n_made, 0);
 	assert_int_equal(scene.map->warnings->len, 0);
@@ -216,7 +217,7 @@ static void test_replayed(void **state)
 	Scene scene;
 
 	(void)state;
-	scene_init(&scene, &xfs_not_unmounted);
+	scene_init(&scene, true);
 	views = make_views(&scene);
 	assert_non_null(views);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -245,7 +246,7 @@ static void test_unreadable(void **state)
 	Scene scene;
 
 	(void)state;
-	scene_init(&scene, &xfs_not_unmounted);
+	scene_init(&scene, true);
 	fake.unreadable = true;
 	views = make_views(&scene);
 	assert_non_null(views);
@@ -278,7 +279,7 @@ static void test_failures(void **state)
 		Scene scene;
 
 		print_message("%s\n", cases[i].why);
-		scene_init(&scene, &xfs_not_unmounted);
+		scene_init(&scene, true);
 		*cases[i].fails = true;
 		assert_null(make_views(&scene));
 		assert_int_equal(fake.n_made, cases[i].n_made);
@@ -295,7 +296,7 @@ static void test_one_of_two(void **state)
 		Views *views;
 		Scene scene;
 
-		scene_init(&scene, &xfs_not_unmounted);
+		scene_init(&scene, true);
 		fake.damaged = scene.origins[bad];
 		views = make_views(&scene);
 		assert_non_null(views);
@@ -323,7 +324,7 @@ static void test_kept(void **state)
 
 	(void)state;
 	assert_ok(bundle, error);
-	scene_init(&scene, &xfs_not_unmounted);
+	scene_init(&scene, true);
 	assert_int_equal(views_load(bundle, scene.disks, &scene.options, dir, &scene.map, &again,
 				    &error),
 			 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A disk with an XFS that is right but for one thing, from a seed of the fuzzer. */
+/* A disk with an XFS that is right but for some changes, from a seed of the fuzzer. */
 #pragma once
 
 #include "disk.h"
@@ -17,8 +17,9 @@ struct change {
 /* Of valid-v4-512: its log does not end with an unmount any more. */
 static const struct change xfs_not_unmounted = { 40968 * 512 + 9, "\0", 1, NULL };
 
-/* @mend: with right checksums. */
-static inline Blkdev *xfs_seed_open(const char *name, const struct change *change, bool mend)
+/* @changes: @n of them.  @mend: with right checksums. */
+static inline Blkdev *xfs_seed_open(const char *name, const struct change *changes, size_t n,
+				    bool mend)
 {
 	g_autofree char *path =
 	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-xfs", name, NULL);
@@ -28,8 +29,8 @@ static inline Blkdev *xfs_seed_open(const char *name, const struct change *chang
 
 	assert_true(g_file_get_contents(path, &data, &size, NULL));
 	fuzz_lay_out(disk->fd, (const uint8_t *)data, size);
-	if (change)
-		disk_write(disk, change->at, change->bytes, change->len);
+	for (size_t i = 0; i < n; i++)
+		disk_write(disk, changes[i].at, changes[i].bytes, changes[i].len);
 	if (mend)
 		xfs_mend(disk->fd, (const uint8_t *)data, size);
 	return disk;
