@@ -77,8 +77,8 @@ while IFS='|' read -r name layout args; do
     names+=("$name")
 done <<< "$cases"
 rm -f disk disk2
-truncate -s 320M vfour.img vfourcut.img
-mkfs.xfs -q --unsupported -m crc=0 -b size=512 -l size=16m vfour.img 2> mkfs.log || fail "mkfs.xfs: $(cat mkfs.log)"
+truncate -s 96M vfour.img vfourcut.img
+mkfs.xfs -q --unsupported -m crc=0 -b size=512 -l size=8m vfour.img 2> mkfs.log || fail "mkfs.xfs: $(cat mkfs.log)"
 truncate -s 64M small.img
 truncate -s 6G medium.img
 for name in small medium; do mke2fs -q -F -t ext4 $name.img; done
