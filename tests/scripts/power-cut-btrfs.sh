@@ -4,7 +4,8 @@
 # The power fails under a mounted btrfs, see power-cuts.sh.  The last 20 files are only in its log:
 # where the kernel does not replay it, they are not there.
 #
-# The usual kind in all layouts, an orphan in one, and one drawn of the others; WHERRY_TEST_ALL=1: all of them.
+# The usual kind in all layouts, an orphan in one, and one drawn of the others;
+# WHERRY_TEST_ALL=1: all of them.
 
 # shellcheck source=tests/scripts/power-cuts.sh
 . "$(dirname "$0")/power-cuts.sh"
