@@ -39,16 +39,16 @@ noise ()
     head -c "$1M" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass "pass:$2" -nosalt
 }
 
-# Noise, text and holes, in some order: 160 MiB of a disk without a table.
+# Noise, text and holes, in some order: 100 MiB of a disk without a table.
 make_disk ()
 {
-    truncate -s 400M disk
+    truncate -s 250M disk
     for i in $(seq 0 19); do
         case $((i == 0 ? 0 : RANDOM % 3)) in # the first is sampled below, if it is not zero
-        0) noise 8 "$seed-$i" ;;
-        1) noise 2 "$seed-$i" | base64 -w 76 | sed p ;;
-        2) head -c 8M /dev/zero ;;
-        esac | dd of=disk bs=1M seek=$((i * 20)) conv=notrunc status=none
+        0) noise 5 "$seed-$i" ;;
+        1) noise 1 "$seed-$i" | base64 -w 76 | sed 'p;p;p' ;;
+        2) head -c 5M /dev/zero ;;
+        esac | dd of=disk bs=1M seek=$((i * 12)) conv=notrunc status=none
     done
 }
 
@@ -162,7 +162,7 @@ echo "$inside of $kills kills were inside"
 mkdir medium
 for ((round = 1; round <= rounds; round++)); do
     rm -f medium.img cut.img
-    truncate -s 600M medium.img
+    truncate -s 300M medium.img
     mke2fs -q -F -t ext4 medium.img
     mount -o loop medium.img medium
     mounted=("$PWD/medium")
@@ -183,7 +183,7 @@ rm medium.img cut.img
 
 # A medium that is full, some bytes further on, until there is room again.
 mkdir full
-mount -t tmpfs -o size=400M tmpfs full
+mount -t tmpfs -o size=250M tmpfs full
 mounted=("$PWD/full")
 full=0
 for ((round = 1; round <= rounds; round++)); do
@@ -191,7 +191,7 @@ for ((round = 1; round <= rounds; round++)); do
     begun full
     kill -STOP $pid
     room=$(df --output=avail -B1 full | tail -n 1)
-    fallocate -l $((room - $(below 40000000))) full/filler
+    fallocate -l $((room - $(below 25000000))) full/filler
     kill -CONT $pid
     if ! wait $pid; then
         grep -q 'No space left' out || fail "not for lack of space: $(cat out)"
@@ -216,7 +216,7 @@ WHERRY_JOURNAL_BYTES=1 capture large > out 2>&1 || fail "$round: $(cat out)"
 check large
 rm -r large/wherry
 WHERRY_JOURNAL_BYTES=1 start large
-while [ "$(stat -c %s large/wherry/chaos/disk-0.qcow2 2> /dev/null || echo 0)" -lt 40000000 ]; do
+while [ "$(stat -c %s large/wherry/chaos/disk-0.qcow2 2> /dev/null || echo 0)" -lt 25000000 ]; do
     kill -0 $pid 2> /dev/null || fail "it has ended: $(cat out)"
     sleep 0.01
 done
@@ -255,7 +255,7 @@ fails_with 'was in use since its capture was interrupted' capture refused --resu
 cp --sparse=always disk.kept disk
 head -c 3M /dev/zero | tr '\0' x | dd of=disk bs=1M seek=1 iflag=fullblock conv=notrunc status=none
 fails_with 'has changed at byte' capture refused --resume
-truncate -s 401M disk
+truncate -s 251M disk
 fails_with 'its size' capture refused --resume
 mv disk.kept disk
 flock refused/wherry/chaos sleep 2 &

@@ -133,9 +133,9 @@ renew ()
     [ $((round % 20)) -ne 0 ] || { rm -rf "${1:?}/wherry"; begin "$1"; }
 }
 
-disk_kib=$((160 * 1024))
+disk_kib=$((80 * 1024))
 truncate -s ${disk_kib}k disk
-scribble 60
+scribble 30
 
 round=0
 mkdir killed
@@ -211,9 +211,9 @@ interrupted_medium ()
 
 # By a power cut.
 mkdir medium
-make_medium 400M
+make_medium 250M
 for ((round = 1; round <= rounds; round++)); do
-    [ $((round % 20)) -ne 0 ] || make_medium 400M
+    [ $((round % 20)) -ne 0 ] || make_medium 250M
     mutate 8
     on_medium interrupted_medium
     mv cut.img medium.img
@@ -261,8 +261,9 @@ echo "an update has $calls calls that change a file, the $committed. one commits
 late=0
 for ((call = 1; late < 3; call++)); do
     [ $call -le $((calls + 40)) ] || fail "$late power cuts in $call calls came just after an update"
-    # Around the commit and after it, each.
-    [ "$rounds" -eq 200 ] || [ $((call % 3)) -eq 0 ] || [ $call -ge $((committed - 3)) ] || continue
+    # Around the commit each, and those that come too late.
+    [ "$rounds" -eq 200 ] || [ $((call % 5)) -eq 0 ] || [ $call -gt $((calls - 2)) ] ||
+        [[ $((call - committed)) = -[12] || $((call - committed)) = [0-3] ]] || continue
     round="call $call"
     mutate 3
     on_medium die_at_call
@@ -290,7 +291,7 @@ fail_at_call ()
 
 failed=0 tried=0
 for how in EIO ENOSPC; do
-    for ((call = 1 + $(below 3); call <= calls; call += rounds < 200 ? 3 : 1)); do
+    for ((call = 1 + $(below 4); call <= calls; call += rounds < 200 ? 4 : 1)); do
         round="$how at call $call"
         mutate 3
         on_medium fail_at_call
@@ -302,11 +303,11 @@ echo "$failed of $tried updates with a failing call failed"
 rm medium.img
 
 # A medium that is full, some bytes further on, until there is room again.
-disk_kib=$((160 * 1024))
+disk_kib=$((80 * 1024))
 truncate -s ${disk_kib}k disk
-scribble 60
+scribble 30
 mkdir full
-mount -t tmpfs -o size=400M tmpfs full
+mount -t tmpfs -o size=200M tmpfs full
 mounted=("$PWD/full")
 begin full
 full=0
