@@ -21,7 +21,7 @@ rounds=20
 seed=${WHERRY_CHAOS_SEED-$(draw)}
 echo "seed $seed"
 RANDOM=$seed
-export WHERRY_CHECKPOINT_BYTES=4194304
+export WHERRY_CHECKPOINT_BYTES=8388608
 mounted=()
 
 clean_up ()
