@@ -126,8 +126,7 @@ static void read_reason(int state, int reason, struct cloud_standing *standing)
 	}
 }
 
-/* 1: a job; 0: none, as of one that is off; -1: the host does not say. */
-static int has_job(virDomainPtr domain)
+int libvirt_has_job(virDomainPtr domain)
 {
 	virDomainJobInfo info;
 
@@ -146,7 +145,7 @@ static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
 	if (persistent < 0)
 		return false;
 	/* Before the state: a job that ends in between leaves the state that it has made. */
-	job = has_job(domain);
+	job = libvirt_has_job(domain);
 	if (job < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
 		return false;
 	saved = virDomainHasManagedSaveImage(domain, 0);
@@ -192,89 +191,6 @@ bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standi
 	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
 		return false;
 	*ret = *(struct cloud_standing *)request->extra;
-	return true;
-}
-
-/* ---- How fast its memory changes ---- */
-
-enum { RATE_STEP_MS = 50, RATE_GRACE_MS = 5000 };
-
-/* A number of the one record, by its name; 0: it is not there. */
-static uint64_t find_number(const virDomainStatsRecord *record, const char *name)
-{
-	for (int i = 0; i < record->nparams; i++) {
-		const virTypedParameter *it = &record->params[i];
-
-		if (strcmp(it->field, name) != 0)
-			continue;
-		if (it->type == VIR_TYPED_PARAM_LLONG)
-			return it->value.l > 0 ? (uint64_t)it->value.l : 0;
-		if (it->type == VIR_TYPED_PARAM_INT)
-			return it->value.i > 0 ? (uint64_t)it->value.i : 0;
-		if (it->type == VIR_TYPED_PARAM_ULLONG)
-			return it->value.ul;
-	}
-	return 0;
-}
-
-/* 1: measured, in MiB a second; 0: not yet; -1: failed. */
-static int read_rate(virDomainPtr domain, uint64_t *ret_mib)
-{
-	virDomainPtr domains[] = { domain, NULL };
-	virDomainStatsRecordPtr *records = NULL;
-	int r = virDomainListGetStats(domains, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0);
-	int answer = -1;
-
-	if (r == 1) {
-		answer = find_number(records[0], "dirtyrate.calc_status") ==
-			 VIR_DOMAIN_DIRTYRATE_MEASURED;
-		*ret_mib = find_number(records[0], "dirtyrate.megabytes_per_second");
-	}
-	if (r >= 0)
-		virDomainStatsRecordListFree(records);
-	return answer;
-}
-
-static bool work_rate(virConnectPtr connection, LibvirtRequest *request, GError **error)
-{
-	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
-	int64_t end = call_deadline((unsigned int)request->number * 1000 + RATE_GRACE_MS);
-	uint64_t mib = 0;
-	int r = -1;
-
-	if (domain && virDomainStartDirtyRateCalc(domain, (int)request->number, 0) == 0) {
-		do {
-			g_usleep(RATE_STEP_MS * 1000UL);
-			r = read_rate(domain, &mib);
-		} while (r == 0 && g_get_monotonic_time() < end);
-	}
-	if (r == 1) {
-		request->number = mib << 20;
-		return true;
-	}
-	if (r < 0)
-		libvirt_error(error, "%s", request->doing);
-	else
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "%s: no number came in time",
-			    request->doing);
-	return false;
-}
-
-bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
-			       GCancellable *cancellable, GError **error)
-{
-	g_autoptr(LibvirtRequest) request =
-	    request_new(libvirt_cloud_of(cloud), work_rate,
-			"measuring how fast the VM %s of '%s' changes its memory", uuid,
-			cloud->uri);
-
-	request->uuid = g_strdup(uuid);
-	request->number = seconds;
-	request->once = true;
-	request->deadline += (int64_t)seconds * G_TIME_SPAN_SECOND;
-	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
-		return false;
-	*ret = request->number;
 	return true;
 }
 

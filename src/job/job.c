@@ -130,6 +130,11 @@ int64_t job_id(const Job *job)
 	return job->record->id;
 }
 
+void *job_data(const Job *job)
+{
+	return job->data;
+}
+
 const char *job_uuid(const Job *job)
 {
 	return job->record->uuid;

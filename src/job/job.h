@@ -180,6 +180,7 @@ Job *job_create(Store *store, const struct job_kind *kind, const struct job_spec
 bool job_run(Job *job, const struct job_runner *runner, GError **error);
 
 int64_t job_id(const Job *job);
+void *job_data(const Job *job);       /* the kind's own, for its room; borrowed */
 const char *job_uuid(const Job *job); /* borrowed */
 
 /* Gives up ownership.  A job that was not run to its end is as one whose process died. */

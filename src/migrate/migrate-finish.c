@@ -217,6 +217,8 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 
 	if (!store)
 		return false;
+	cloud_connections_give(job->connections,
+			       g_steal_pointer(&job->source)); /* to be used here */
 	for (unsigned int i = 0; i < job->plan->disks->len; i++) {
 		const struct migrate_disk *disk = g_ptr_array_index(job->plan->disks, i);
 
@@ -225,6 +227,6 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 			return false;
 	}
 	return (job->plan->grace > 0 ||
-		migrate_grace_purge(store, due, warn, context, NULL, error)) &&
+		migrate_grace_purge(store, due, job->connections, warn, context, NULL, error)) &&
 	       job_set_result(context, result, error);
 }

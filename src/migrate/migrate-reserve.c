@@ -44,8 +44,9 @@ static struct fleet_limits limits_of(const MigratePlan *plan)
 }
 
 /* @job: NULL only asks. */
-static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *job, int64_t job_id,
-			   GCancellable *cancellable, GError **error)
+static FleetChoice *choose(Store *store, const MigratePlan *plan, CloudConnections *connections,
+			   const char *job, int64_t job_id, GCancellable *cancellable,
+			   GError **error)
 {
 	g_autoptr(FleetVm) vm = fleet_vm_find(store, plan->uuid, plan->source, error);
 	const struct fleet_limits limits = limits_of(plan);
@@ -55,6 +56,7 @@ static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *jo
 		.only = plan->to,
 		.except = (const char *const *)plan->except,
 		.timeout_ms = ANSWER_MS,
+		.connections = connections,
 	};
 
 	if (!vm)
@@ -63,10 +65,10 @@ static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *jo
 		   : fleet_choose(store, &request, cancellable, error);
 }
 
-FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, GCancellable *cancellable,
-			    GError **error)
+FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, CloudConnections *connections,
+			    GCancellable *cancellable, GError **error)
 {
-	return choose(store, plan, NULL, 0, cancellable, error);
+	return choose(store, plan, connections, NULL, 0, cancellable, error);
 }
 
 /* How every host was judged, for `job show`. */
@@ -101,8 +103,8 @@ bool migrate_reserve_run(JobContext *context, void *data, const void *item, GErr
 
 	if (!store)
 		return false;
-	choice = choose(store, job->plan, job_context_uuid(context), job_context_id(context),
-			job_context_cancellable(context), error);
+	choice = choose(store, job->plan, job->connections, job_context_uuid(context),
+			job_context_id(context), job_context_cancellable(context), error);
 	if (!choice)
 		return false;
 	if (choice->verdicts->len > 0 && !note_choice(context, choice, error))
