@@ -78,6 +78,11 @@ void job_give_up(JobContext *context);
  * value; NULL takes it away.  `job show` prints notes: no secrets.
  */
 bool job_note(JobContext *context, const char *key, const char *value, GError **error);
+/* Several at once: all of them, or none. */
+struct job_pair {
+	const char *key, *value;
+};
+bool job_note_all(JobContext *context, const struct job_pair *pairs, size_t count, GError **error);
 /* The value of a note, NULL if there is none; @task NULL: of this one.  Until the next job_note().
  */
 const char *job_noted(const JobContext *context, const char *task, const char *key);

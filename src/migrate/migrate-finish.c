@@ -48,8 +48,10 @@ static void note_numbers(MigrateJob *job, JobContext *context, bool waited)
 		return;
 	downtime = g_strdup_printf("%" PRIu64, downtime_of(context, &it, waited));
 	total = g_strdup_printf("%" PRIu64, it.elapsed_ms);
-	(void)job_note(context, NOTE_TOTAL, total, NULL);
-	(void)job_note(context, NOTE_DOWNTIME, downtime, NULL);
+	(void)job_note_all(context,
+			   (const struct job_pair[]){ { NOTE_TOTAL, total },
+						      { NOTE_DOWNTIME, downtime } },
+			   2, NULL);
 }
 
 /* Never both: somebody may have started the source's since it stopped.  No answer: it had. */

@@ -71,7 +71,32 @@ FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, CloudConnecti
 	return choose(store, plan, connections, NULL, 0, cancellable, error);
 }
 
-/* How every host was judged, for `job show`. */
+/* With how every host was judged, for `job show`. */
+static bool note_target(JobContext *context, Store *store, const FleetChoice *choice,
+			GError **error)
+{
+	const FleetReservation *reservation = choice->reservation;
+	g_autoptr(FleetHost) host = fleet_host_find(store, reservation->target, error);
+	json_t *judged = fleet_choice_json(choice);
+	char *text = json_dumps(judged, JSON_COMPACT);
+	const struct job_pair pairs[] = {
+		{ "place", reservation->place_name },
+		{ "path", reservation->place_path },
+		{ "address", host ? host->address : NULL },
+		{ "uri", host ? host->uri : NULL },
+		{ "host", host ? host->name : NULL },
+		/* Of one that was reserved before this attempt nothing was judged now. */
+		{ "choice", text },
+	};
+	bool ok = host && job_note_all(context, pairs,
+				       G_N_ELEMENTS(pairs) - (choice->verdicts->len == 0), error);
+
+	free(text);
+	json_decref(judged);
+	return ok;
+}
+
+/* Of a choice that found none. */
 static bool note_choice(JobContext *context, const FleetChoice *choice, GError **error)
 {
 	json_t *object = fleet_choice_json(choice);
@@ -81,18 +106,6 @@ static bool note_choice(JobContext *context, const FleetChoice *choice, GError *
 	free(text);
 	json_decref(object);
 	return ok;
-}
-
-static bool note_target(JobContext *context, Store *store, const FleetReservation *reservation,
-			GError **error)
-{
-	g_autoptr(FleetHost) host = fleet_host_find(store, reservation->target, error);
-
-	return host && job_note(context, "place", reservation->place_name, error) &&
-	       job_note(context, "path", reservation->place_path, error) &&
-	       job_note(context, "address", host->address, error) &&
-	       job_note(context, "uri", host->uri, error) &&
-	       job_note(context, "host", host->name, error);
 }
 
 bool migrate_reserve_run(JobContext *context, void *data, const void *item, GError **error)
@@ -107,14 +120,14 @@ bool migrate_reserve_run(JobContext *context, void *data, const void *item, GErr
 			job_context_id(context), job_context_cancellable(context), error);
 	if (!choice)
 		return false;
-	if (choice->verdicts->len > 0 && !note_choice(context, choice, error))
-		return false;
 	if (!choice->reservation) {
+		if (!note_choice(context, choice, error))
+			return false;
 		job_give_up(context);                    /* it was asked just now */
 		(void)fleet_choice_check(choice, error); /* fails, with every host's reasons */
 		return false;
 	}
-	return note_target(context, store, choice->reservation, error);
+	return note_target(context, store, choice, error);
 }
 
 bool migrate_reserve_undo(JobContext *context, void *data, const void *item, GError **error)

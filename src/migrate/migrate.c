@@ -33,6 +33,9 @@ Cloud *migrate_job_source(MigrateJob *job, JobContext *context, GError **error)
 
 Cloud *migrate_job_mover(MigrateJob *job, JobContext *context, GError **error)
 {
+	/* Another is made while the move goes on. */
+	if (!job->mover)
+		job->mover = g_steal_pointer(&job->source);
 	return connect_once(job, &job->mover, job->plan->source_uri, context, error);
 }
 
