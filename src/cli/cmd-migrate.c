@@ -265,7 +265,7 @@ static bool run_migrate(int argc, char **argv, GError **error)
 			     "old copies of the disks; else 24h; 0: at once", "TIME"),
 		option_flag("dry-run", 0, &w.dry_run, "judge the hosts, tell the plan, do nothing"),
 		option_flag("detach", 0, &w.detach, "begin it, and let it go on by itself"),
-		option_flag("force", 0, &w.force, "also against the forecast"),
+		option_flag("force", 0, &w.force, "also against forecast and ports"),
 		option_config(&w.config),
 		option_state(&w.state),
 		G_OPTION_ENTRY_NULL,

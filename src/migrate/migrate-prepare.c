@@ -315,6 +315,7 @@ static MigratePlan *make_plan(Store *store, const struct migrate_options *option
 	plan->grace = options->grace;
 	plan->parallel = options->parallel;
 	plan->tls = options->tls;
+	plan->force = options->force;
 	plan->commit = options->commit;
 	plan->on_timeout = options->on_timeout;
 	return plan;
