@@ -56,6 +56,15 @@ const FleetVm *known_vms_find(const KnownVms *known, int64_t host_id, const char
 
 /* ---- From look to look ---- */
 
+/* One that was started anew since is another guest, of which nothing is known. */
+static const FleetVm *find_same(const KnownVms *known, const FleetHost *host, const char *uuid,
+				uint64_t cpu_ns)
+{
+	const FleetVm *vm = known_vms_find(known, host->id, uuid);
+
+	return vm && vm->host_id == host->id && vm->cpu_ns > cpu_ns ? NULL : vm;
+}
+
 static FleetVm *vm_of(const CloudVmUse *use, const FleetVm *known)
 {
 	FleetVm *vm = fleet_vm_new();
@@ -87,7 +96,7 @@ GPtrArray *load_list_vms(const FleetHost *host, const KnownVms *known, const Clo
 	for (unsigned int i = 0; i < now->vms->len; i++) {
 		const CloudVmUse *use = now->vms->pdata[i];
 
-		g_ptr_array_add(vms, vm_of(use, known_vms_find(known, host->id, use->uuid)));
+		g_ptr_array_add(vms, vm_of(use, find_same(known, host, use->uuid, use->cpu_ns)));
 	}
 	return vms;
 }
@@ -116,7 +125,8 @@ static bool knows_all(const FleetHost *host, const KnownVms *known, const CloudU
 	for (unsigned int i = 0; i < now->vms->len; i++) {
 		const CloudVmUse *vm = now->vms->pdata[i];
 
-		if (vm->state == CLOUD_DOMAIN_RUNNING && !known_vms_find(known, host->id, vm->uuid))
+		if (vm->state == CLOUD_DOMAIN_RUNNING &&
+		    !find_same(known, host, vm->uuid, vm->cpu_ns))
 			return false;
 	}
 	return true;
@@ -127,9 +137,9 @@ static void keep_last(const FleetHost *host, const KnownVms *known, const GPtrAr
 {
 	for (unsigned int i = 0; i < vms->len; i++) {
 		FleetVm *vm = vms->pdata[i];
-		const FleetVm *was = known_vms_find(known, host->id, vm->uuid);
+		const FleetVm *was = find_same(known, host, vm->uuid, vm->cpu_ns);
 
-		if (was && was->host_id == host->id && was->cpu_ns <= vm->cpu_ns)
+		if (was && was->host_id == host->id)
 			vm->cpu_ns = was->cpu_ns;
 	}
 }
@@ -150,7 +160,7 @@ bool load_since_last(FleetHost *host, const KnownVms *known, const CloudUse *now
 	}
 	for (unsigned int i = 0; i < vms->len; i++) {
 		FleetVm *vm = vms->pdata[i];
-		const FleetVm *was = known_vms_find(known, host->id, vm->uuid);
+		const FleetVm *was = find_same(known, host, vm->uuid, vm->cpu_ns);
 
 		if (was && was->host_id == host->id)
 			vm->busy = busy_of(was->cpu_ns, vm->cpu_ns, (double)elapsed, was->busy);
