@@ -210,6 +210,7 @@ end_vm ()
     on "$at" destroy vm
     on "$at" undefine vm --nvram > /dev/null
     rm -f "$(images "$at")"/*
+    wherry host refresh > refresh.out # which forgets how it was
 }
 
 # step ARG...: from where it is to the other host.
@@ -369,7 +370,12 @@ busy_step ()
 # at once, or may stand still for longer and longer and is paused in the end.
 test_busy ()
 {
+    local saved
     start_vm 1 bios dirty=40 32M
+    saved=/var/lib/libvirt/busy
+    on 1 save vm $saved > /dev/null
+    cp -a --sparse=always "$(images 1)" disks
+    on 1 restore $saved > /dev/null
     wherry host remove h3 > removed || fail "host remove: $(cat removed)"
     wherry host refresh > refresh.out
     at=1
@@ -377,7 +383,10 @@ test_busy ()
     busy_step --timeout 10 --on-timeout postcopy --accept-postcopy-risk --commit fast
     grep -q 'the guest runs at the target from now on' err || fail "no post-copy: $(cat err)"
     end_vm
-    start_vm 1 bios dirty=40 32M
+    # The same guest once more, which takes less than to start it.
+    cp -a disks/. "$(images 1)"
+    on 1 define vm.xml > /dev/null
+    on 1 restore $saved > /dev/null
     at=1
     wherry host refresh > refresh.out
     busy_step --timeout 25 --on-timeout pause --verbose
