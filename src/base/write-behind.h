@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file that is written from its start to its end goes to the medium as it grows, no more of it
- * being on its way than the medium takes in half a second: so the page cache does not fill up, a
- * flush is short, and who is told to end need not wait for a slow medium.
+ * A file that is written from its start to its end goes to the medium as it grows: past the page
+ * cache where that is possible, else with no more of it on its way than the medium takes in half a
+ * second.  So the page cache does not fill up, a flush is short, and who is told to end need not
+ * wait for a slow medium.
  */
 #pragma once
 
@@ -10,14 +11,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Memory, place and length of what goes past the page cache are multiples of this. */
+#define WRITE_BEHIND_ALIGN 4096u
+
 struct write_behind {
+	int direct;       /* the file once more, past the page cache; -1: not possible */
 	uint64_t waited;  /* bytes of the file that are on the medium */
 	uint64_t sent;    /* ... or on their way */
 	uint64_t allowed; /* bytes that may be on their way */
 };
 
-/* The first @from bytes are none of ours. */
-void write_behind_init(struct write_behind *behind, uint64_t from);
+/* The first @from bytes of @fd, which is open for writing, are none of ours. */
+void write_behind_init(struct write_behind *behind, int fd, uint64_t from);
 
 /*
  * Write @data behind what was written before (what lies between is none of ours, either); it goes
@@ -28,3 +33,5 @@ bool write_behind_put(struct write_behind *behind, int fd, const char *name, uin
 
 /* Wait until all of that is there: a flush is short then. */
 void write_behind_drain(struct write_behind *behind, int fd);
+
+void write_behind_clear(struct write_behind *behind);

@@ -17,7 +17,7 @@
 
 /* No more than this is lost: in time, and in bytes in use. */
 #define CHECKPOINT_INTERVAL (15 * G_USEC_PER_SEC)
-#define CHECKPOINT_BYTES    (UINT64_C(512) << 20)
+#define CHECKPOINT_BYTES    (UINT64_C(896) << 20)
 
 /* Compressed clusters that equal ones are looked for among: 48 MiB of memory, 128 GiB in use. */
 #define DEDUPE_FRAMES (UINT64_C(1) << 21)

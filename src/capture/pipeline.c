@@ -38,6 +38,9 @@
 #define STUBBORN_RUN  32u
 #define STUBBORN_SKIP 8u
 
+/* The reader, when it waits, is woken for so many free slots at once; a ring has more. */
+#define WAKE_READER 8u
+
 enum slot_state {
 	SLOT_FREE,
 	SLOT_READING,
@@ -68,10 +71,12 @@ struct pipeline {
 	DiskReader *reader; /* owned; of the reader thread */
 	struct slot *slots; /* n_slots of them; owned */
 	unsigned int n_slots;
-	GThread *reading;   /* NULL: not started */
-	GPtrArray *working; /* of GThread * */
-	GMutex lock;        /* covers all below, and the states of the slots */
-	GCond changed;
+	GThread *reading;       /* NULL: not started */
+	GPtrArray *working;     /* of GThread * */
+	GMutex lock;            /* covers all below, and the states of the slots */
+	GCond room;             /* slots are free: for the reader */
+	GCond work;             /* the next slot was read: for a worker */
+	GCond done;             /* the next slot is done, or a thread: for who asked for it */
 	uint64_t n_read;        /* chunks that the reader began with */
 	uint64_t n_taken;       /* that the workers began with */
 	uint64_t n_given;       /* that pipeline_next() gave out */
@@ -86,11 +91,35 @@ static struct slot *slot_of(const Pipeline *pipeline, uint64_t n)
 	return &pipeline->slots[n % pipeline->n_slots];
 }
 
-static void set_state(Pipeline *pipeline, struct slot *slot, enum slot_state state)
+/* Whether a worker can begin with the next slot.  The lock is held. */
+static bool has_work(const Pipeline *pipeline)
+{
+	return pipeline->n_taken < pipeline->n_read &&
+	       slot_of(pipeline, pipeline->n_taken)->state == SLOT_READ;
+}
+
+/* Whether the next slot can be given out.  The lock is held. */
+static bool has_done(const Pipeline *pipeline)
+{
+	return pipeline->n_given < pipeline->n_read &&
+	       slot_of(pipeline, pipeline->n_given)->state == SLOT_DONE;
+}
+
+static void set_read(Pipeline *pipeline, struct slot *slot)
 {
 	g_mutex_lock(&pipeline->lock);
-	slot->state = state;
-	g_cond_broadcast(&pipeline->changed);
+	slot->state = SLOT_READ;
+	if (has_work(pipeline))
+		g_cond_signal(&pipeline->work);
+	g_mutex_unlock(&pipeline->lock);
+}
+
+static void set_done(Pipeline *pipeline, struct slot *slot)
+{
+	g_mutex_lock(&pipeline->lock);
+	slot->state = SLOT_DONE;
+	if (has_done(pipeline))
+		g_cond_signal(&pipeline->done);
 	g_mutex_unlock(&pipeline->lock);
 }
 
@@ -99,7 +128,7 @@ static void say_ended(Pipeline *pipeline)
 {
 	g_mutex_lock(&pipeline->lock);
 	pipeline->n_running--;
-	g_cond_broadcast(&pipeline->changed);
+	g_cond_signal(&pipeline->done);
 	g_mutex_unlock(&pipeline->lock);
 }
 
@@ -165,7 +194,7 @@ static bool take_free(Pipeline *pipeline, uint64_t n, bool wait, bool *ret_free)
 
 	g_mutex_lock(&pipeline->lock);
 	while (wait && !pipeline->stop && slot->state != SLOT_FREE)
-		g_cond_wait(&pipeline->changed, &pipeline->lock);
+		g_cond_wait(&pipeline->room, &pipeline->lock);
 	*ret_free = slot->state == SLOT_FREE;
 	if (*ret_free)
 		slot->state = SLOT_READING;
@@ -207,7 +236,7 @@ static void reap(Pipeline *pipeline)
 	slot = (struct slot *)(void *)((char *)read - offsetof(struct slot, read));
 	if (!read->memory)
 		(void)make_data(slot, pipeline->options.disk->name, &slot->error); /* kept there */
-	set_state(pipeline, slot, SLOT_READ);
+	set_read(pipeline, slot);
 }
 
 static void submit(Pipeline *pipeline, struct slot *slot)
@@ -226,12 +255,10 @@ static void begin_read(Pipeline *pipeline, struct slot *slot)
 	slot->hole = disk_source_is_hole(pipeline->source, slot->read.offset, slot->read.len);
 	g_mutex_lock(&pipeline->lock);
 	pipeline->n_read++;
-	if (slot->hole) {
-		slot->state = SLOT_READ;
-		g_cond_broadcast(&pipeline->changed);
-	}
 	g_mutex_unlock(&pipeline->lock);
-	if (!slot->hole)
+	if (slot->hole)
+		set_read(pipeline, slot);
+	else
 		submit(pipeline, slot);
 }
 
@@ -271,7 +298,8 @@ static void *reader_thread(void *userdata)
 		reap(pipeline);
 	g_mutex_lock(&pipeline->lock);
 	pipeline->end = true;
-	g_cond_broadcast(&pipeline->changed);
+	g_cond_broadcast(&pipeline->work);
+	g_cond_signal(&pipeline->done);
 	g_mutex_unlock(&pipeline->lock);
 	say_ended(pipeline);
 	return NULL;
@@ -406,17 +434,16 @@ static struct slot *take_read(Pipeline *pipeline)
 	struct slot *slot = NULL;
 
 	g_mutex_lock(&pipeline->lock);
-	for (;;) { /* ends: the reader reads on, or says that it is at its end */
-		if (pipeline->stop || (pipeline->end && pipeline->n_taken == pipeline->n_read))
-			break;
-		if (pipeline->n_taken < pipeline->n_read &&
-		    slot_of(pipeline, pipeline->n_taken)->state == SLOT_READ) {
-			slot = slot_of(pipeline, pipeline->n_taken++);
-			slot->state = SLOT_WORKED_ON;
-			break;
-		}
-		g_cond_wait(&pipeline->changed, &pipeline->lock);
+	/* Ends: the reader reads on, or says that it is at its end. */
+	while (!pipeline->stop && !has_work(pipeline) &&
+	       !(pipeline->end && pipeline->n_taken == pipeline->n_read))
+		g_cond_wait(&pipeline->work, &pipeline->lock);
+	if (!pipeline->stop && has_work(pipeline)) {
+		slot = slot_of(pipeline, pipeline->n_taken++);
+		slot->state = SLOT_WORKED_ON;
 	}
+	if (has_work(pipeline))
+		g_cond_signal(&pipeline->work); /* it was read before the one that was waited for */
 	g_mutex_unlock(&pipeline->lock);
 	return slot;
 }
@@ -433,7 +460,7 @@ static void *worker_thread(void *userdata)
 		worker.fingerprinter = fingerprinter_new(pipeline->options.key);
 	while ((slot = take_read(pipeline))) {
 		work_on(pipeline, &worker, slot);
-		set_state(pipeline, slot, SLOT_DONE);
+		set_done(pipeline, slot);
 	}
 	compressor_free(worker.compressor);
 	fingerprinter_free(worker.fingerprinter);
@@ -471,7 +498,9 @@ Pipeline *pipeline_new(const struct pipeline_options *options, GError **error)
 
 	pipeline->options = *options;
 	g_mutex_init(&pipeline->lock);
-	g_cond_init(&pipeline->changed);
+	g_cond_init(&pipeline->room);
+	g_cond_init(&pipeline->work);
+	g_cond_init(&pipeline->done);
 	pipeline->working = g_ptr_array_new();
 	pipeline->source =
 	    disk_source_new(options->disk, options->stall_ms ? options->stall_ms : DISK_STALL_MS);
@@ -493,7 +522,8 @@ static void give_back(Pipeline *pipeline)
 		return;
 	pipeline->given->state = SLOT_FREE;
 	pipeline->given = NULL;
-	g_cond_broadcast(&pipeline->changed);
+	if (pipeline->n_given % WAKE_READER == 0)
+		g_cond_signal(&pipeline->room);
 }
 
 int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipeline_chunk **ret,
@@ -507,8 +537,12 @@ int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipe
 	give_back(pipeline);
 	do {
 		end = pipeline->end && pipeline->n_given == pipeline->n_read;
-		ready = pipeline->n_given < pipeline->n_read && slot->state == SLOT_DONE;
-	} while (!end && !ready && g_cond_wait_until(&pipeline->changed, &pipeline->lock, until));
+		ready = has_done(pipeline);
+	} while (!end && !ready && g_cond_wait_until(&pipeline->done, &pipeline->lock, until));
+	if (ready) {
+		pipeline->n_given++;
+		pipeline->given = slot;
+	}
 	g_mutex_unlock(&pipeline->lock);
 	if (end)
 		return 0;
@@ -518,8 +552,6 @@ int pipeline_next(Pipeline *pipeline, unsigned int timeout_ms, const struct pipe
 			    timeout_ms);
 		return -1;
 	}
-	pipeline->n_given++;
-	pipeline->given = slot;
 	if (slot->error) {
 		g_propagate_error(error, g_steal_pointer(&slot->error));
 		return -1;
@@ -541,10 +573,11 @@ static bool stop_threads(Pipeline *pipeline)
 
 	g_mutex_lock(&pipeline->lock);
 	pipeline->stop = true;
-	g_cond_broadcast(&pipeline->changed);
+	g_cond_signal(&pipeline->room);
+	g_cond_broadcast(&pipeline->work);
 	do
 		ended = pipeline->n_running == 0;
-	while (!ended && g_cond_wait_until(&pipeline->changed, &pipeline->lock, until));
+	while (!ended && g_cond_wait_until(&pipeline->done, &pipeline->lock, until));
 	g_mutex_unlock(&pipeline->lock);
 	return ended;
 }
@@ -572,7 +605,9 @@ void pipeline_free(Pipeline *pipeline)
 		g_clear_error(&pipeline->slots[i].error);
 	}
 	g_free(pipeline->slots);
-	g_cond_clear(&pipeline->changed);
+	g_cond_clear(&pipeline->room);
+	g_cond_clear(&pipeline->work);
+	g_cond_clear(&pipeline->done);
 	g_mutex_clear(&pipeline->lock);
 	g_free(pipeline);
 }

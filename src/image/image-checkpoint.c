@@ -48,20 +48,17 @@ static void wipe_open_cluster(ImageWriter *writer)
 static bool save_window(ImageWriter *writer, GError **error)
 {
 	size_t len = window_len(writer), most = len - MIN(len, IMAGE_CLUSTER_SIZE);
-	struct write_behind rest;
 
-	write_behind_drain(&writer->behind, writer->fd);
-	rest = writer->behind; /* the window will be written once more */
-	if (!write_behind_put(&rest, writer->fd, writer->name, writer->window_start, writer->window,
-			      most, error))
-		return false;
-	write_behind_drain(&rest, writer->fd);
-	return io_pwrite(writer->fd, writer->name, writer->window_start + most,
+	return leaf_writer_write(writer->leaves, writer->window_start, writer->window, most,
+				 error) &&
+	       io_pwrite(writer->fd, writer->name, writer->window_start + most,
 			 writer->window + most, len - most, error);
 }
 
 static bool save_bytes(ImageWriter *writer, GError **error)
 {
+	if (!leaf_writer_wait(writer->leaves, error))
+		return false;
 	if (writer->first && !writer->first_saved &&
 	    !image_writer_write_first(writer, IMAGE_LEAF_SIZE, error))
 		return false;
@@ -74,10 +71,12 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 {
 	struct writer_state *head;
 	unsigned int at = state->len;
+	const GArray *leaves;
 
 	g_assert(!writer->finished);
 	if (!save_bytes(writer, error))
 		return false;
+	leaves = leaf_writer_sums(writer->leaves);
 	g_byte_array_set_size(state, at + (unsigned int)sizeof(*head));
 	head = (struct writer_state *)(void *)(state->data + at);
 	*head = (struct writer_state){
@@ -89,7 +88,7 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 		.packed_end = be64_make(writer->packed_end),
 		.window_start = be64_make(writer->window_start),
 		.l2_index = be64_make(writer->l2_index),
-		.n_leaves = be64_make(writer->leaves->len),
+		.n_leaves = be64_make(leaves->len),
 		.shared = be64_make(writer->shared),
 		.window = digest_of(writer->window, window_len(writer)),
 	};
@@ -98,8 +97,8 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 	memcpy(head->l2, writer->l2, sizeof(head->l2));
 	g_byte_array_append(state, (const uint8_t *)writer->l1,
 			    (unsigned int)(writer->n_l1 * sizeof(be64)));
-	g_byte_array_append(state, (const uint8_t *)writer->leaves->data,
-			    writer->leaves->len * (unsigned int)sizeof(struct digest));
+	g_byte_array_append(state, (const uint8_t *)leaves->data,
+			    leaves->len * (unsigned int)sizeof(struct digest));
 	image_refcounts_save(writer->refcounts, state);
 	return true;
 }
@@ -144,7 +143,7 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 	n_leaves = be64_get(head->n_leaves);
 	if (!state_fits(writer, head) || n_leaves > len / sizeof(struct digest))
 		return false;
-	g_array_append_vals(writer->leaves, state, (unsigned int)n_leaves);
+	g_array_append_vals(leaf_writer_sums(writer->leaves), state, (unsigned int)n_leaves);
 	state += n_leaves * sizeof(struct digest);
 	len -= n_leaves * sizeof(struct digest);
 	image_refcounts_free(writer->refcounts);
@@ -176,9 +175,10 @@ static bool load_bytes(ImageWriter *writer, const struct writer_state *head, GEr
 		      window_len(writer), error))
 		return false;
 	if (writer->window_start > 0) {
-		writer->first = g_malloc(IMAGE_LEAF_SIZE);
+		writer->first = leaf_alloc(error);
 		writer->first_saved = true;
-		if (!io_pread(writer->fd, writer->name, 0, writer->first, IMAGE_LEAF_SIZE, error))
+		if (!writer->first ||
+		    !io_pread(writer->fd, writer->name, 0, writer->first, IMAGE_LEAF_SIZE, error))
 			return false;
 	}
 	if (!clear_header(writer, writer->first ? writer->first : writer->window, error))

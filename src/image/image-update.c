@@ -88,16 +88,12 @@ static bool load_leaves(ImageUpdate *update, const GArray *leaves, GError **erro
 	    (writer->base + IMAGE_CLUSTER_SIZE - 1) / IMAGE_CLUSTER_SIZE * IMAGE_CLUSTER_SIZE;
 	writer->packed_offset = writer->packed_end = writer->end;
 	writer->window_start = last * IMAGE_LEAF_SIZE;
-	g_array_append_vals(writer->leaves, leaves->data, (unsigned int)last);
+	g_array_append_vals(leaf_writer_sums(writer->leaves), leaves->data, (unsigned int)last);
 	if (!read_leaf(update, last, leaves, writer->window, error))
 		return false;
 	if (last > 0) {
-		writer->first = g_try_malloc(IMAGE_LEAF_SIZE);
-		if (!writer->first) {
-			wherry_error_sys(error, ENOMEM, "cannot update '%s'", writer->name);
-			return false;
-		}
-		if (!read_leaf(update, 0, leaves, writer->first, error))
+		writer->first = leaf_alloc(error);
+		if (!writer->first || !read_leaf(update, 0, leaves, writer->first, error))
 			return false;
 	}
 	memcpy(update->header, writer->first ?: writer->window, sizeof(update->header));
@@ -218,6 +214,8 @@ static bool write_out(ImageWriter *writer, GError **error)
 	uint64_t from = MAX(writer->window_start, writer->base);
 	size_t skip = (size_t)(from - writer->window_start);
 
+	if (!leaf_writer_wait(writer->leaves, error))
+		return false;
 	if (writer->first && writer->base < IMAGE_LEAF_SIZE &&
 	    !io_pwrite(writer->fd, writer->name, writer->base, writer->first + writer->base,
 		       IMAGE_LEAF_SIZE - writer->base, error))
@@ -324,16 +322,16 @@ static void finish_leaves(ImageUpdate *update)
 {
 	ImageWriter *writer = update->writer;
 	uint8_t *first = writer->first ?: writer->window;
+	GArray *leaves = leaf_writer_sums(writer->leaves);
 	size_t last_len = (size_t)(writer->end - writer->window_start);
 	struct digest last;
 
 	memcpy(first, update->header, sizeof(update->header));
-	g_array_set_size(writer->leaves, (unsigned int)(writer->window_start / IMAGE_LEAF_SIZE));
+	g_array_set_size(leaves, (unsigned int)(writer->window_start / IMAGE_LEAF_SIZE));
 	last = digest_of(writer->window, last_len);
-	g_array_append_val(writer->leaves, last);
+	g_array_append_val(leaves, last);
 	if (writer->first)
-		g_array_index(writer->leaves, struct digest, 0) =
-		    digest_of(writer->first, IMAGE_LEAF_SIZE);
+		g_array_index(leaves, struct digest, 0) = digest_of(writer->first, IMAGE_LEAF_SIZE);
 }
 
 bool image_update_finish(ImageUpdate *update, struct image_state *ret, GError **error)
@@ -352,7 +350,7 @@ bool image_update_finish(ImageUpdate *update, struct image_state *ret, GError **
 	ret->size = writer->end;
 	ret->unused = update->unused;
 	memcpy(ret->header, update->header, sizeof(ret->header));
-	ret->leaves = g_steal_pointer(&writer->leaves);
+	ret->leaves = g_array_ref(leaf_writer_sums(writer->leaves));
 	return true;
 }
 

@@ -2,10 +2,10 @@
 /* The inside of the writer, for the files that it is made of. */
 #pragma once
 
-#include "base/write-behind.h"
 #include "image/frame-table.h"
 #include "image/image-refcounts.h"
 #include "image/image-writer.h"
+#include "image/leaf-writer.h"
 
 struct image_writer {
 	int fd;
@@ -22,11 +22,10 @@ struct image_writer {
 	uint64_t packed_offset; /* where the next compressed byte may go, ... */
 	uint64_t packed_end;    /* ... and where the open cluster ends; the same: none is open */
 
-	uint8_t *first;  /* the first leaf, once the window is past it; owned */
-	uint8_t *window; /* IMAGE_LEAF_SIZE bytes; owned */
+	uint8_t *first;  /* the first leaf, once the window is past it; from leaf_alloc(); owned */
+	uint8_t *window; /* from leaf_alloc(); owned */
 	uint64_t window_start;
-	struct write_behind behind; /* on their way: the leaves before the window */
-	GArray *leaves;             /* of struct digest; owned */
+	LeafWriter *leaves; /* those before the window; owned */
 
 	be64 *l1; /* whole clusters; owned */
 	uint64_t n_l1;
@@ -54,8 +53,8 @@ bool image_writer_store(ImageWriter *writer, const void *data, size_t len, bool 
 void image_writer_close_cluster(ImageWriter *writer);
 
 /*
- * Write the first @len bytes, which come late: those behind the header's cluster are on the medium
- * then, and a flush is short.
+ * Write the first @len bytes, which come late, after leaf_writer_wait(): those behind the header's
+ * cluster are on the medium then, and a flush is short.
  */
 bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error);
 

@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -59,12 +60,13 @@ ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size,
 	writer->n_guest_clusters = div_up(virtual_size, IMAGE_CLUSTER_SIZE);
 	writer->compressed = compressed;
 	writer->n_l1 = writer->l2_index = div_up(writer->n_guest_clusters, QCOW2_TABLE_ENTRIES);
-	writer->leaves = g_array_new(false, true, sizeof(struct digest));
+	writer->leaves = leaf_writer_new(fd, writer->name);
 	writer->refcounts = image_refcounts_new();
-	write_behind_init(&writer->behind, 0);
-	writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
+	writer->window = leaf_alloc(error);
+	if (!writer->window)
+		return NULL;
 	writer->l1 = g_try_malloc0(round_up(writer->n_l1 * sizeof(be64), IMAGE_CLUSTER_SIZE));
-	if (!writer->window || !writer->l1) {
+	if (!writer->l1) {
 		wherry_error_sys(error, ENOMEM, "cannot write '%s'", name);
 		return NULL;
 	}
@@ -105,29 +107,21 @@ void image_writer_close_cluster(ImageWriter *writer)
 	writer->packed_offset = writer->packed_end;
 }
 
-/* Sum the first @len bytes of the window, and write what is ours of them. */
+/* Sum the first @len bytes of the window, write what is ours of them, and begin another one. */
 static bool write_window(ImageWriter *writer, size_t len, GError **error)
 {
-	struct digest digest = digest_of(writer->window, len);
 	uint64_t from = MAX(writer->window_start, writer->base);
-	size_t skip = (size_t)(from - writer->window_start);
 
-	g_array_append_val(writer->leaves, digest);
-	return write_behind_put(&writer->behind, writer->fd, writer->name, from,
-				writer->window + skip, len - skip, error);
+	return leaf_writer_put(writer->leaves, writer->window_start,
+			       (size_t)(from - writer->window_start), len, &writer->window, error);
 }
 
 bool image_writer_write_first(const ImageWriter *writer, uint64_t len, GError **error)
 {
 	uint64_t head = MIN(len, IMAGE_CLUSTER_SIZE);
-	struct write_behind rest;
 
-	write_behind_init(&rest, head);
-	if (!write_behind_put(&rest, writer->fd, writer->name, head, writer->first + head,
-			      len - head, error))
-		return false;
-	write_behind_drain(&rest, writer->fd);
-	return io_pwrite(writer->fd, writer->name, 0, writer->first, head, error);
+	return leaf_writer_write(writer->leaves, head, writer->first + head, len - head, error) &&
+	       io_pwrite(writer->fd, writer->name, 0, writer->first, head, error);
 }
 
 /* The window is full, and more is to come. */
@@ -141,13 +135,12 @@ static bool advance_window(ImageWriter *writer, GError **error)
 		if (!write_window(writer, IMAGE_LEAF_SIZE, error))
 			return false;
 	} else {
-		g_array_set_size(writer->leaves, 1); /* its digest comes with its header */
+		/* Its digest comes with its header. */
+		g_array_set_size(leaf_writer_sums(writer->leaves), 1);
 		writer->first = g_steal_pointer(&writer->window);
-		writer->window = g_try_malloc(IMAGE_LEAF_SIZE);
-		if (!writer->window) {
-			wherry_error_sys(error, ENOMEM, "cannot write '%s'", writer->name);
+		writer->window = leaf_alloc(error);
+		if (!writer->window)
 			return false;
-		}
 	}
 	writer->window_start = next;
 	return true;
@@ -461,8 +454,10 @@ static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *hea
 	size_t len = MIN(writer->end, IMAGE_LEAF_SIZE);
 
 	memcpy(writer->first, header, sizeof(*header));
-	g_array_index(writer->leaves, struct digest, 0) = digest_of(writer->first, len);
-	write_behind_drain(&writer->behind, writer->fd);
+	if (!leaf_writer_wait(writer->leaves, error))
+		return false;
+	g_array_index(leaf_writer_sums(writer->leaves), struct digest, 0) =
+	    digest_of(writer->first, len);
 	return io_flush(writer->fd, writer->name, error) &&
 	       image_writer_write_first(writer, len, error) &&
 	       io_flush(writer->fd, writer->name, error);
@@ -487,7 +482,7 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 		return false;
 
 	if (!writer->first) {
-		g_array_set_size(writer->leaves, 1);
+		g_array_set_size(leaf_writer_sums(writer->leaves), 1);
 		writer->first = g_steal_pointer(&writer->window);
 	} else if (!write_window(writer, writer->end - writer->window_start, error)) {
 		return false;
@@ -496,7 +491,7 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 	if (!write_first_leaf(writer, &header, error))
 		return false;
 	*ret_size = writer->end;
-	*ret_leaves = g_steal_pointer(&writer->leaves);
+	*ret_leaves = g_array_ref(leaf_writer_sums(writer->leaves));
 	return true;
 }
 
@@ -544,11 +539,10 @@ void image_writer_free(ImageWriter *writer)
 		return;
 	image_refcounts_free(writer->refcounts);
 	frame_table_free(writer->frames);
-	if (writer->leaves)
-		g_array_free(writer->leaves, true);
+	leaf_writer_free(writer->leaves);
 	g_free(writer->l1);
-	g_free(writer->window);
-	g_free(writer->first);
+	free(writer->window);
+	free(writer->first);
 	g_free(writer->name);
 	g_free(writer);
 }

@@ -26,7 +26,7 @@ typedef struct {
 	size_t head;          /* bytes */
 	unsigned int n_leaf;  /* entries that a leaf has room for ... */
 	unsigned int n_node;  /* ... and a node */
-	uint64_t last[2];     /* the last record, as it is sorted */
+	uint64_t next;        /* the least that the next record may be, as it is sorted */
 	struct level *levels; /* of DEPTH_MAX; owned */
 } Walk;
 
@@ -139,11 +139,10 @@ static uint32_t get_child(const Walk *walk, const struct level *level, unsigned 
 static bool comes_next(Walk *walk, uint32_t start, uint32_t count)
 {
 	const bool by_block = walk->tree->kind == XFS_BTREE_BNO;
-	const uint64_t now[2] = { by_block ? start : count, by_block ? 0 : start };
-	bool ok = now[0] > walk->last[0] || (now[0] == walk->last[0] && now[1] >= walk->last[1]);
+	const uint64_t now = by_block ? start : (uint64_t)count << 32 | start;
+	bool ok = now >= walk->next;
 
-	walk->last[0] = by_block ? (uint64_t)start + count : count;
-	walk->last[1] = by_block ? 0 : (uint64_t)start + 1;
+	walk->next = now + (by_block ? count : 1);
 	return ok;
 }
 

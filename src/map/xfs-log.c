@@ -127,13 +127,13 @@ static bool check_window(const struct log *log, GError **error)
 }
 
 /* Of the header and of those that follow it, which hold the first words of long records. */
-static uint32_t header_blocks(const struct log *log, const struct xfs_disk_log_record *record)
+static uint32_t header_blocks(const struct xfs_disk_log_record *record)
 {
 	uint32_t size = be32_get(record->size);
 
-	if (!log->super->log_v2 || !(be32_get(record->version) & 2) || size <= XFS_LOG_CYCLE_SIZE)
+	if (!(be32_get(record->version) & 2) || size == 0)
 		return 1;
-	return size / XFS_LOG_CYCLE_SIZE + (size % XFS_LOG_CYCLE_SIZE != 0);
+	return (size - 1) / XFS_LOG_CYCLE_SIZE + 1;
 }
 
 /* @data: the record.  @header_size: how much of its first header the checksum covers. */
@@ -182,7 +182,7 @@ static bool check_record(const struct log *log, const uint8_t *data, uint32_t n_
 	const struct xfs_disk_log_record *record = (const void *)data;
 	uint32_t start = (log->head + log->n_blocks - n_blocks) % log->n_blocks;
 	uint64_t lsn = (uint64_t)be32_get(record->cycle) << 32 | start;
-	uint32_t n_headers = header_blocks(log, record), length = be32_get(record->length);
+	uint32_t n_headers = header_blocks(record), length = be32_get(record->length);
 
 	if (n_headers >= n_blocks || length > (n_blocks - n_headers) * XFS_BASIC_BLOCK ||
 	    length + XFS_BASIC_BLOCK <= (n_blocks - n_headers) * XFS_BASIC_BLOCK ||

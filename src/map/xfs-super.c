@@ -13,7 +13,6 @@
 /* sb_versionnum: the low four bits are the version. */
 #define VERSION_MASK  0x000fu
 #define VERSION_KNOWN 0xfdf0u /* all of version 4 but SHARED */
-#define VERSION_LOGV2 0x0400u
 #define VERSION_MORE  0x8000u /* sb_features2 means something */
 
 /* LAZYSBCOUNT, ATTR2, PARENT, PROJID32BIT, CRC, FTYPE. */
@@ -139,7 +138,6 @@ static bool find_log(const struct xfs_disk_super *sb, struct xfs_super *ret, GEr
 	uint64_t block = start & ((UINT64_C(1) << sb->ag_shift) - 1);
 
 	ret->log_blocks = be32_get(sb->log_blocks);
-	ret->log_v2 = be16_get(sb->version) & VERSION_LOGV2;
 	if (ag < ret->ag_count && ret->log_blocks > 0 && block >= xfs_header_blocks(ret) &&
 	    block + ret->log_blocks <= xfs_ag_blocks(ret, (uint32_t)ag)) {
 		ret->log_ag = (uint32_t)ag;

@@ -13,9 +13,8 @@ struct xfs_super {
 	uint32_t ag_blocks; /* of each allocation group but the last */
 	uint32_t ag_count;
 	uint32_t log_ag, log_block, log_blocks; /* where the log lies, whole, in one of them */
-	bool log_v2;
-	uint8_t uuid[XFS_UUID_SIZE];      /* as the log has it */
-	uint8_t meta_uuid[XFS_UUID_SIZE]; /* as all else has it */
+	uint8_t uuid[XFS_UUID_SIZE];            /* as the log has it */
+	uint8_t meta_uuid[XFS_UUID_SIZE];       /* as all else has it */
 };
 
 /*

@@ -4,7 +4,8 @@
 # The power fails under a mounted ext filesystem, see power-cuts.sh.  That the bitmap on the disk alone
 # would lose files is shown, too.
 #
-# The layouts of ext3 and ext4 and a drawn part of the other cases; WHERRY_TEST_ALL=1: all of them.
+# Ext3 and ext4 in all layouts, an orphan in one, and a drawn part of the other cases;
+# WHERRY_TEST_ALL=1: all of them.
 
 # shellcheck source=tests/scripts/power-cuts.sh
 . "$(dirname "$0")/power-cuts.sh"

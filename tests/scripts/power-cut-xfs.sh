@@ -29,27 +29,32 @@ spoil_cut ()
     cp --sparse=always cut.img saved.img
 }
 
-# check_update NAME: from the unmounted filesystem of some time before to what was cut.
-check_update ()
+# says TEXT: the bundle updated, of how its filesystem was mapped.
+says ()
 {
     local how
+    how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' to/wherry/updated/machine.json)
+    [[ $how = *"$1"* ]] || fail "how is '$how', not '$1'"
+}
+
+# From the unmounted filesystem of some time before to what was cut.
+check_update ()
+{
     cp --sparse=always disk source.img
     "$PROGRAM" capture --quiet --to to --name updated source.img > out
-    how=$(jq -r '.disks[0].volumes[0].how' to/wherry/updated/machine.json)
-    [ "$how" = 'XFS, clean' ] || fail "$1: before the cut, how is '$how'"
+    says 'XFS, clean'
     cp --sparse=always saved.img source.img
     "$PROGRAM" capture --quiet --update to/wherry/updated source.img > out
-    how=$(jq -r '.disks[0].volumes[0].how' to/wherry/updated/machine.json)
-    [[ $how = 'carried whole: XFS with a dirty log'* ]] || fail "$1: updated, how is '$how'"
+    says 'carried whole: XFS with a dirty log'
     qemu-img convert -O raw to/wherry/updated/disk-0.qcow2 raw
-    cmp saved.img raw || fail "$1: updated, not whole"
+    cmp saved.img raw || fail "updated, not whole"
 }
 
 end_case ()
 {
     grep -q 'holds xfs whose log is to be replayed.*no device-mapper' "$bundle/capture.log" ||
         fail "it is not said why: $(cat "$bundle/capture.log")"
-    [ "$layout$scatter" != bare ] || check_update "$name"
+    [ "$name$scatter" != xfs ] || check_update
 }
 
 run_table "$fixed" "$drawn" 1

@@ -137,11 +137,11 @@ one ()
     e2fsck -fn volume > fsck.log 2>&1 || fail "$name: e2fsck of the source: $(cat fsck.log)"
     put "$layout"
     make_expected
-    before=$(sha256sum "${disks[@]}")
+    before=$(cksum "${disks[@]}")
 
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
-    [ "$(sha256sum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
+    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     grep -qE "(^|; )${name%%-*}, clean" <<< "$how" || fail "$name: how is '$how'"
     check_numbers "$name"
@@ -153,7 +153,7 @@ one ()
     for i in "${!disks[@]}"; do
         qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
         cmp "raw-disk$i" "masked$i" || fail "$name: the image is not what the map names"
-        if grep -qaF "$garbage" "raw-disk$i" && [ "$state" != fragmented ]; then
+        if has_garbage "raw-disk$i" && [ "$state" != fragmented ]; then
             fail "$name: what was deleted is in the image"
         fi
     done

@@ -135,10 +135,10 @@ check_width ()
 capture_disks ()
 {
     local before how
-    before=$(sha256sum "${disks[@]}")
+    before=$(cksum "${disks[@]}")
     mkdir to
     "$PROGRAM" capture --quiet --to to --name ntfs "${disks[@]}" > out
-    [ "$(sha256sum "${disks[@]}")" = "$before" ] || fail "the source was changed"
+    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     grep -qE '(^|; )NTFS, clean' <<< "$how" || fail "how is '$how'"
 }
@@ -158,7 +158,7 @@ one ()
     check_width
     for i in "${!disks[@]}"; do
         qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
-        if grep -qaF "$garbage" "raw-disk$i" && [[ $5 != fragmented && $5 != records ]]; then
+        if has_garbage "raw-disk$i" && [[ $5 != fragmented && $5 != records ]]; then
             fail "what was deleted is in the image"
         fi
     done

@@ -22,17 +22,17 @@ states=(deleted full fragmented fresh)
 
 # Name | MiB | arguments of mkfs.xfs; always with + before it.
 kinds='
-+1k          |320|-b size=1024
++1k          |144|--unsupported -b size=1024
 4k           |320|-b size=4096
-+sectors     |320|-s size=4096
-+rmap        |320|-m rmapbt=1,reflink=1 -b size=1024
-plain        |320|-m reflink=0,bigtime=0,inobtcount=0,finobt=0 -i sparse=0
-bigtime      |320|-m bigtime=1,inobtcount=1 -i sparse=1
++sectors     |144|--unsupported -s size=4096
++rmap        |144|--unsupported -m rmapbt=1,reflink=1 -b size=1024
+plain        |144|--unsupported -m reflink=0,bigtime=0,inobtcount=0,finobt=0 -i sparse=0
+bigtime      |144|--unsupported -m bigtime=1,inobtcount=1 -i sparse=1
 +many        |400|--unsupported -d agcount=24 -l size=8m
 tails        |333|--unsupported -d agsize=64m -b size=2048 -l size=8m
-unit         |320|--unsupported -d su=64k,sw=4 -l su=32k,size=16m
-large-inodes |320|-i size=2048 -n size=16384
-log          |320|--unsupported -l size=16m,agnum=3 -m rmapbt=1
+unit         |160|--unsupported -d su=64k,sw=4 -l su=32k,size=16m
+large-inodes |144|--unsupported -i size=2048 -n size=16384
+log          |160|--unsupported -l size=16m,agnum=3 -m rmapbt=1
 '
 
 # fill STATE ARGS: the filesystem in the file volume.
@@ -105,11 +105,11 @@ one ()
     fill "$state" "$3"
     put "$4"
     make_expected
-    before=$(sha256sum "${disks[@]}")
+    before=$(cksum "${disks[@]}")
 
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
-    [ "$(sha256sum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
+    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     check_numbers
     for i in "${!disks[@]}"; do
         masks+=("disk$i" "masked$i")
@@ -118,7 +118,7 @@ one ()
     for i in "${!disks[@]}"; do
         qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
         cmp "raw-disk$i" "masked$i" || fail "$name: the image is not what the map names"
-        if grep -qaF "$garbage" "raw-disk$i" && [ "$state" != fragmented ]; then
+        if has_garbage "raw-disk$i" && [ "$state" != fragmented ]; then
             fail "$name: what was deleted is in the image"
         fi
     done

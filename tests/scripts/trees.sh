@@ -52,9 +52,9 @@ make_tree ()
         esac
         noise_into "$dir/file-$i" 0 $size
         if [ $((i % 6)) -eq 0 ]; then
-            random $((40 * mib))
+            random $((4 * mib))
             noise_into "$dir/file-$i" $((size + r)) 5000
-            random $((60 * mib))
+            random $((6 * mib))
             truncate -s "+$r" "$dir/file-$i"
         fi
     done
@@ -68,7 +68,7 @@ make_tree ()
 # sum_tree DIR
 sum_tree ()
 {
-    (cd "$1" && find . -name lost+found -prune -o -type f -print0 | xargs -0 sha256sum &&
+    (cd "$1" && find . -name lost+found -prune -o -type f -print0 | xargs -0 cksum &&
         find . -type l -printf '%p %l\n') | sort
 }
 
@@ -99,6 +99,12 @@ spoil ()
         ;;
     fresh) make_tree "$2" ;;
     esac
+}
+
+# has_garbage FILE.  Zeros end a line, or they would all be one.
+has_garbage ()
+{
+    grep -qazF "$garbage" "$1"
 }
 
 # garbage_at DISK OFFSET

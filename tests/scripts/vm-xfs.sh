@@ -42,16 +42,16 @@ one_of ()
 
 run='bare gpt lvm bareorphan gptorphan lvmorphan file ran'
 if [ "${WHERRY_TEST_ALL:-0}" != 1 ]; then
-    run="bare $(one_of gpt lvm) $(one_of bareorphan gptorphan lvmorphan) $(one_of file ran)"
+    run="bare $(one_of bareorphan gptorphan lvmorphan) $(one_of gpt lvm file ran)"
 fi
 run+=' killed update interrupted full busy v4 v4cut'
 
 # Each: name | layout | arguments of mkfs.xfs; with an orphan, + is before the name.  A small log
 # comes round sooner.
 cases='
-bare         |bare|
+bare         |bare|--unsupported -l size=12m
 gpt          |gpt |
-lvm          |lvm |
+lvm          |lvm |--unsupported -l size=12m
 +bareorphan  |bare|--unsupported -l size=6m
 +gptorphan   |gpt |--unsupported -l size=6m
 +lvmorphan   |lvm |--unsupported -l size=6m
@@ -77,8 +77,8 @@ while IFS='|' read -r name layout args; do
     names+=("$name")
 done <<< "$cases"
 rm -f disk disk2
-truncate -s 320M vfour.img vfourcut.img
-mkfs.xfs -q -m crc=0 vfour.img 2> /dev/null
+truncate -s 96M vfour.img vfourcut.img
+mkfs.xfs -q --unsupported -m crc=0 -b size=512 -l size=8m vfour.img 2> mkfs.log || fail "mkfs.xfs: $(cat mkfs.log)"
 truncate -s 64M small.img
 truncate -s 6G medium.img
 for name in small medium; do mke2fs -q -F -t ext4 $name.img; done
@@ -142,9 +142,9 @@ machine ()
     done
 }
 
-sha256sum "${names[@]/%/.img}" > before
+cksum "${names[@]/%/.img}" > before
 machine xfs "$run" 1500 "${names[@]}" vfour vfourcut small medium
-sha256sum --quiet -c before || fail "a source disk was changed"
+cksum "${names[@]/%/.img}" | diff before - || fail "a source disk was changed"
 
 # --- what came back
 

@@ -9,7 +9,7 @@
 requires mkfs.xfs -V
 requires xfs_repair -V
 
-size=$((512 * mib))
+size=$((320 * mib))
 
 make_fs ()
 {
@@ -54,7 +54,7 @@ count_lost ()
     local lost
     cp --sparse=always "$1" unlogged.img
     mount_volume unlogged.img "$offset" $size unlogged -t xfs -o ro,norecovery
-    lost=$(cd unlogged && sha256sum -c "$workdir/sums" 2> /dev/null | grep -vc ': OK$') || true
+    lost=$(cd unlogged && b2sum -c "$workdir/sums" 2> /dev/null | grep -vc ': OK$') || true
     unmount unlogged
     rm unlogged.img
     echo "$lost"

@@ -33,8 +33,7 @@ typedef struct {
 static void image_clear(Image *image)
 {
 	image_writer_free(image->writer);
-	if (image->leaves)
-		g_array_free(image->leaves, true);
+	g_clear_pointer(&image->leaves, g_array_unref);
 	autofd_clear(&image->fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Image, image_clear)

@@ -280,7 +280,6 @@ static void test_order(void **state)
 	events = g_string_new(NULL);
 	for (uint64_t i = 0; i < 150; i++)
 		assert_ok(put(writer, i, CLUSTER, &error), error);
-	assert_string_equal(events->str, "w4194304 ");
 	assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
 	assert_string_equal(events->str, "w4194304 f w65536 w0 f ");
 }
@@ -314,11 +313,11 @@ static void test_failures(void **state)
 		failing_offset = cases[i].offset;
 		for (uint64_t j = 0; good && j < 150; j++)
 			good = put(writer, j, CLUSTER, &error);
-		assert_int_equal(good, i > 0);
+		assert_true(good || i == 0); /* the others are met at the end */
 		if (good)
 			assert_false(image_writer_finish(writer, &size, &leaves, &error));
 		assert_error(&error, WHERRY_ERROR_NO_SPACE, cases[i].words);
-		if (good && cases[i].flush < 2) { /* it is no image */
+		if (i > 0 && cases[i].flush < 2) { /* it is no image */
 			assert_ok(io_pread(fd, "image", 0, magic, sizeof(magic), &error), error);
 			assert_memory_equal(magic, "\0\0\0", sizeof(magic));
 		}

@@ -4,39 +4,12 @@
  * whose head is anywhere.  That real ones are mapped as their own tools count them is shown by the
  * round trips.
  */
-#include "disk.h"
+#include "xfs-seed.h"
 
-#include "../fuzz/fuzz-xfs.h"
 #include "map/storage-map.h"
 #include "map/xfs-log.h"
 
 #include <inttypes.h>
-
-/* A change, and the words with which it is refused; NULL: it is mapped all the same. */
-struct change {
-	uint64_t at;
-	const char *bytes;
-	size_t len;
-	const char *words;
-};
-
-/* @mend: with right checksums. */
-static Blkdev *open_seed(const char *name, const struct change *change, bool mend)
-{
-	g_autofree char *path =
-	    g_build_filename(g_getenv("SOURCE_ROOT"), "tests/fuzz/corpus/map-xfs", name, NULL);
-	Blkdev *disk = disk_new(FUZZ_VOLUME_SIZE, 0);
-	g_autofree char *data = NULL;
-	size_t size;
-
-	assert_true(g_file_get_contents(path, &data, &size, NULL));
-	fuzz_lay_out(disk->fd, (const uint8_t *)data, size);
-	if (change)
-		disk_write(disk, change->at, change->bytes, change->len);
-	if (mend)
-		xfs_mend(disk->fd, (const uint8_t *)data, size);
-	return disk;
-}
 
 /* How many bytes are in use, or -1 with @error. */
 static int64_t map(const Blkdev *disk, GError **error)
@@ -52,20 +25,38 @@ static int64_t map(const Blkdev *disk, GError **error)
 	return (int64_t)used_map_count(used, 0, disk->size);
 }
 
+/* @words: as those of struct change. */
+static void check_disk(const Blkdev *disk, const char *words)
+{
+	g_autoptr(GError) error = NULL;
+	int64_t used = map(disk, &error);
+
+	if (!words)
+		assert_ok(used > 0, error);
+	else if (used >= 0 || !strstr(error->message, words))
+		fail_msg("not '%s': %s", words, error ? error->message : "mapped");
+}
+
 static void check(const char *seed, const struct change *changes, size_t n, bool mend)
 {
 	for (size_t i = 0; i < n; i++) {
-		g_autoptr(Blkdev) disk = open_seed(seed, &changes[i], mend);
-		g_autoptr(GError) error = NULL;
-		int64_t used = map(disk, &error);
+		g_autoptr(Blkdev) disk = xfs_seed_open(seed, &changes[i], 1, mend);
 
-		if (!changes[i].words)
-			assert_ok(used > 0, error);
-		else if (used >= 0 || !strstr(error->message, changes[i].words))
-			fail_msg("change %zu: not '%s': %s", i, changes[i].words,
-				 error ? error->message : "mapped");
+		check_disk(disk, changes[i].words);
 	}
 }
+
+/* Changes that only together are one: the words are those of the last. */
+static void check_together(const char *seed, const struct change *changes, size_t n)
+{
+	g_autoptr(Blkdev) disk = xfs_seed_open(seed, changes, n, false);
+
+	check_disk(disk, changes[n - 1].words);
+}
+
+#define TOGETHER(...)                                                          \
+	check_together("valid-v4-512", (const struct change[]){ __VA_ARGS__ }, \
+		       G_N_ELEMENTS(((const struct change[]){ __VA_ARGS__ })))
 
 /* What xfs_db calls free is not in use; all else is, also what is behind the filesystem. */
 static void test_valid(void **state)
@@ -82,7 +73,7 @@ static void test_valid(void **state)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
-		g_autoptr(Blkdev) disk = open_seed(seeds[i].name, NULL, false);
+		g_autoptr(Blkdev) disk = xfs_seed_open(seeds[i].name, NULL, 0, false);
 		g_autoptr(GError) error = NULL;
 		int64_t used = map(disk, &error);
 
@@ -121,6 +112,14 @@ static void test_super(void **state)
 		{ 96, "\0\0\0\0", 4, "a log of 0 blocks" },
 		{ 96, "\0\1", 2, "a log of 70342 blocks" },
 		{ 136, "\xff\xff\xff\xff", 4, NULL }, /* counters */
+		{ 120, "\x0a", 1, "81920 blocks of 512 bytes" },
+		{ 120, "\x29", 1, "81920 blocks of 512 bytes" }, /* 9, and 32 more */
+		{ 124, "\x30", 1, "groups of 40960" },
+		{ 53, "\3", 1, "of group 3, of which there are 2" },
+		{ 55, "\4", 1, "XFS with a dirty log" }, /* it may begin behind the headers */
+		{ 96, "\0\0\x9f\xf9", 4, "whose superblock in group 1 says" }, /* to the end */
+		{ 208, "\0\0\0\1", 4, NULL },                                  /* of version 5 */
+		{ 216, "\0\0\0\x10", 4, NULL },
 		{ 40960 * 512, "Y", 1, "whose superblock in group 1 says" },
 		{ 40960 * 512 + 8, "\1", 1, "whose superblock in group 1 says" },
 		{ 40960 * 512 + 88, "\1", 1, "whose superblock in group 1 says" },
@@ -144,6 +143,54 @@ static void test_super(void **state)
 	check("valid-v4-512", v4, G_N_ELEMENTS(v4), false);
 	check("valid-v5-two-levels", v5, G_N_ELEMENTS(v5), true);
 	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
+}
+
+#define BLOCKS(n)                        \
+	{                                \
+		8, "\0\0\0\0" n, 8, NULL \
+	}
+#define BLOCK_SIZE(n, s)        \
+	{ 4, n, 4, NULL },      \
+	{                       \
+		120, s, 1, NULL \
+	}
+#define SECTOR(n, s)            \
+	{ 102, n, 2, NULL },    \
+	{                       \
+		121, s, 1, NULL \
+	}
+#define AG_BLOCKS(n)           \
+	{                      \
+		84, n, 4, NULL \
+	}
+#define AG_COUNT(n)            \
+	{                      \
+		88, n, 4, NULL \
+	}
+#define WORDS(words)            \
+	{                       \
+		0, "", 0, words \
+	}
+
+/* Sizes that fit each other, but for one. */
+static void test_sizes(void **state)
+{
+	TOGETHER(SECTOR("\1\0", "\x08"), WORDS("sectors of 256)"));
+	TOGETHER(SECTOR("\4\0", "\x0a"), WORDS("sectors of 1024)"));
+	TOGETHER(BLOCKS("\0\0\2\0"), BLOCK_SIZE("\0\2\0\0", "\x11"), AG_BLOCKS("\0\0\1\0"),
+		 WORDS("512 blocks of 131072 bytes"));
+	TOGETHER(BLOCKS("\0\0\4\0"), BLOCK_SIZE("\0\1\0\0", "\x10"), AG_BLOCKS("\0\0\2\0"),
+		 WORDS("a log of 4806 blocks"));
+	TOGETHER(BLOCKS("\0\2\x80\0"), AG_COUNT("\0\0\0\4"), WORDS("on a volume of"));
+	TOGETHER(BLOCKS("\0\2\0\0"), AG_COUNT("\0\0\0\4"), /* all of the volume */
+		 WORDS("whose superblock in group 1 says"));
+	TOGETHER(AG_BLOCKS("\0\0\0\4"), AG_COUNT("\0\0\x50\0"), WORDS("20480 groups of 4,"));
+	TOGETHER(BLOCKS("\0\2\0\0"), AG_BLOCKS("\0\1\0\0"), /* as large as its numbers go */
+		 WORDS("whose superblock in group 1 says"));
+	TOGETHER(BLOCKS("\0\0\0\0"), AG_COUNT("\0\0\0\0"), WORDS("XFS of 0 blocks"));
+	TOGETHER(BLOCKS("\0\1\x40\4"), AG_COUNT("\0\0\0\3"), WORDS("XFS of 81924 blocks"));
+	TOGETHER({ 100, "\x34", 1, NULL }, { 200, "\1", 1, NULL }); /* there is no second word */
+	(void)state;
 }
 
 /* The header is sector 1, the free list sector 3: entries 1 to 4 are 7 to 10. */
@@ -184,6 +231,27 @@ static void test_header(void **state)
 	check("valid-v5-two-levels", sums, G_N_ELEMENTS(sums), false);
 }
 
+#define LIST(first, last, count)                                   \
+	{ 512 + 43, first, 1, NULL }, { 512 + 47, last, 1, NULL }, \
+	{                                                          \
+		512 + 51, count, 1, NULL                           \
+	}
+
+static void test_list(void **state)
+{
+	g_autoptr(Blkdev) disk = xfs_seed_open("valid-v5-two-levels", NULL, 0, false);
+
+	TOGETHER(LIST("\x80", "\4", "\5"), WORDS("entries 128 to 4 of 128, has 5"));
+	TOGETHER(LIST("\1", "\x80", "\x80"), WORDS("entries 1 to 128 of 128, has 128"));
+	TOGETHER(LIST("\4", "\4", "\1"));
+	TOGETHER(LIST("\5", "\4", "\0")); /* empty */
+	TOGETHER(LIST("\5", "\4", "\3"), WORDS("entries 5 to 4 of 128, has 3"));
+	disk_write(disk, 1536, "Y", 1);
+	xfs_mend_one(disk->fd, 1536, 512, offsetof(struct xfs_disk_agfl, crc));
+	check_disk(disk, "free list of group 0");
+	(void)state;
+}
+
 /* By block: block 4, records 11 + 5 and 48 + 40912; by length: block 5. */
 static void test_records(void **state)
 {
@@ -192,6 +260,8 @@ static void test_records(void **state)
 		{ 512 + 19, "\3", 1, "of which block 3 lies outside of the group" },
 		{ 512 + 19, "\1", 1, "of which block 1 lies outside of the group" },
 		{ 512 + 16, "\1", 1, "lies outside of the group" },
+		{ 512 + 16, "\0\0\xa0\0", 4, "block 40960 lies outside of the group" },
+		{ 512 + 31, "\x09", 1, "is on another level" },
 		{ 512 + 31, "\0", 1, "none or too many levels" },
 		{ 512 + 31, "\x0a", 1, "none or too many levels" },
 		{ 512 + 31, "\2", 1, "is on another level" },
@@ -215,6 +285,36 @@ static void test_records(void **state)
 	check("valid-v4-512", v4, G_N_ELEMENTS(v4), false);
 }
 
+/* As many records, in blocks 4 and 5 of group @ag; @free: blocks, of which @longest in a row. */
+#define GROUP(ag, n, records, free, longest)                                                    \
+	{ (ag * 40960 + 4) * 512 + 7, n, 1, NULL }, { (ag * 40960 + 5) * 512 + 7, n, 1, NULL }, \
+	    { (ag * 40960 + 4) * 512 + 16, records, sizeof(records) - 1, NULL },                \
+	    { (ag * 40960 + 5) * 512 + 16, records, sizeof(records) - 1, NULL },                \
+	    { (ag * 40960 + 1) * 512 + 52, free, 4, NULL },                                     \
+	{                                                                                       \
+		(ag * 40960 + 1) * 512 + 56, longest, 4, NULL                                   \
+	}
+
+static void test_groups(void **state)
+{
+	/* All is in use. */
+	TOGETHER(GROUP(1, "\0", "", "\0\0\0\0", "\0\0\0\0"));
+	/* 11 + 1, 12 + 1, 13 + 3, 48 + 40912: next to each other. */
+	TOGETHER(GROUP(0, "\4",
+		       "\0\0\0\x0b\0\0\0\1\0\0\0\x0c\0\0\0\1\0\0\0\x0d\0\0\0\3"
+		       "\0\0\0\x30\0\0\x9f\xd0",
+		       "\0\0\x9f\xd5", "\0\0\x9f\xd0"));
+	/* The last block of the log, 4812, and what is behind it and the list. */
+	TOGETHER(GROUP(1, "\2", "\0\0\x12\xcc\0\0\0\1\0\0\x12\xd1\0\0\x8d\x2f", "\0\0\x8d\x30",
+		       "\0\0\x8d\x2f"),
+		 WORDS("group 1 has its own structures, or the log, in its free space"));
+	/* The last of the headers. */
+	TOGETHER(GROUP(1, "\2", "\0\0\0\3\0\0\0\1\0\0\x12\xd1\0\0\x8d\x2f", "\0\0\x8d\x30",
+		       "\0\0\x8d\x2f"),
+		 WORDS("group 1 has its own structures, or the log, in its free space"));
+	(void)state;
+}
+
 /* Leaves 13, 68 of the group below node 14, by block; the leaves of 1 KiB are full with 121. */
 static void test_levels(void **state)
 {
@@ -230,6 +330,9 @@ static void test_levels(void **state)
 		{ 14 * 1024 + 56 + 80 * 8 + 7, "\2", 1, "block 2 has other neighbours" },
 		{ 13 * 1024 + 7, "\0", 1, "block 13 has too many entries, or none" },
 		{ 13 * 1024 + 11, "\3", 1, "block 13 has other neighbours" },
+		{ 13 * 1024 + 15, "\x45", 1, "block 68 has other neighbours" },
+		{ 3 * 1024 + 56 + 11, "\x19", 1, "block 3 has records out of order" },
+		{ 3 * 1024 + 56 + 11, "\x1a", 1, "block 3 has records out of order" },
 		{ 13 * 1024 + 59, "\1", 1, "another key than its child" },
 	};
 	static const struct change sums[] = {
@@ -244,11 +347,9 @@ static void test_levels(void **state)
  */
 static void test_dirty(void **state)
 {
-	static const struct change not_unmounted = { 40968 * 512 + 9, "\0", 1, NULL };
-
 	for (unsigned int clean = 0; clean < 2; clean++) {
 		g_autoptr(Blkdev) disk =
-		    open_seed("valid-v4-512", clean ? NULL : &not_unmounted, false);
+		    xfs_seed_open("valid-v4-512", &xfs_not_unmounted, clean ? 0 : 1, false);
 		g_autoptr(GPtrArray) names = g_ptr_array_new();
 		const struct map_options options = { .replayed = clean ? names : NULL };
 		g_autoptr(StorageMap) map = NULL;
@@ -289,7 +390,6 @@ static const struct xfs_super log_super = {
 	.ag_count = 1,
 	.log_block = LOG_START / 4096,
 	.log_blocks = LOG_BLOCKS / 8,
-	.log_v2 = true,
 	.uuid = "0123456789abcde",
 };
 
@@ -363,9 +463,11 @@ static void put_record(Blkdev *disk, const struct record *record)
 static Blkdev *new_log(const struct record *record)
 {
 	Blkdev *disk = disk_new(LOG_START + LOG_BLOCKS * UINT64_C(512), 0);
+	g_autofree uint8_t *data = g_malloc0(LOG_BLOCKS * 512);
 
 	for (uint32_t i = 0; i < LOG_BLOCKS; i++)
-		put_word(disk, i, 0, cycle_at(record, i));
+		*(be32 *)(data + (size_t)i * 512) = be32_make(cycle_at(record, i));
+	disk_write(disk, LOG_START, data, LOG_BLOCKS * 512);
 	put_record(disk, record);
 	return disk;
 }
@@ -400,7 +502,8 @@ static void test_log_records(void **state)
 		{ 0, 7, 512, 32768, UNMOUNT },
 		{ 1, 7, 512, 32768, UNMOUNT }, /* its header is the last of the ring */
 		{ 300, 7, 512, 262144, UNMOUNT },
-		{ 300, 7, 262144 - 512, 262144, UNMOUNT },
+		{ 300, 7, 262144, 262144, UNMOUNT }, /* there is no longer one */
+		{ 300, 7, 512, 0, UNMOUNT },
 		{ 300, 7, 260 * 512, 262144, UNMOUNT }, /* over the end of the ring */
 		{ 30000, 7, 32768, 32768, UNMOUNT },
 		{ 30000, 7, 600, 32768, UNMOUNT },
@@ -418,6 +521,30 @@ static void test_log_records(void **state)
 		print_message("record %zu\n", i);
 		check_log(disk, records[i].words);
 	}
+}
+
+/* The record has one header, and is two blocks long. */
+static void test_log_lengths(void **state)
+{
+	static const struct {
+		uint32_t size, length;
+	} cases[] = {
+		{ 65536, 0 },                 /* two headers, and nothing behind them */
+		{ 98304, UINT32_C(0) - 512 }, /* one block less than none */
+		{ 32768, 1024 },
+		{ 32768, 0 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct record record = { 30000, 7, 512, 32768, UNMOUNT, .crc = CRC_NONE };
+		g_autoptr(Blkdev) disk = new_log(&record);
+
+		put_word(disk, 29998, offsetof(struct xfs_disk_log_record, size), cases[i].size);
+		put_word(disk, 29998, offsetof(struct xfs_disk_log_record, length),
+			 cases[i].length);
+		check_log(disk, "its last record is not whole");
+	}
+	(void)state;
 }
 
 /* Another word than is due, around the head and far from it. */
@@ -463,6 +590,8 @@ int main(void)
 		cmocka_unit_test(test_header),    cmocka_unit_test(test_records),
 		cmocka_unit_test(test_levels),    cmocka_unit_test(test_log_records),
 		cmocka_unit_test(test_log_order), cmocka_unit_test(test_log_empty),
+		cmocka_unit_test(test_sizes),     cmocka_unit_test(test_list),
+		cmocka_unit_test(test_groups),    cmocka_unit_test(test_log_lengths),
 		cmocka_unit_test(test_dirty),
 	};
 

@@ -14,6 +14,24 @@ struct parts {
 	uint64_t pid_namespace, time_namespace, pid, start;
 };
 
+/* A /proc that tells nothing of a process, or of those of another PID namespace. */
+static bool proc_is_hidden, proc_is_foreign;
+
+gboolean __real_g_file_get_contents(const char *path, char **ret, gsize *ret_len, GError **error);
+gboolean __wrap_g_file_get_contents(const char *path, char **ret, gsize *ret_len, GError **error);
+char *__real_g_file_read_link(const char *path, GError **error);
+char *__wrap_g_file_read_link(const char *path, GError **error);
+
+gboolean __wrap_g_file_get_contents(const char *path, char **ret, gsize *ret_len, GError **error)
+{
+	return !proc_is_hidden && __real_g_file_get_contents(path, ret, ret_len, error);
+}
+
+char *__wrap_g_file_read_link(const char *path, GError **error)
+{
+	return proc_is_foreign ? g_strdup("1") : __real_g_file_read_link(path, error);
+}
+
 /* The name that a process makes which is gone then. */
 static char *name_of_dead(void)
 {
@@ -85,6 +103,25 @@ static void test_gone(void **state)
 	assert_false(is_left(reused, "-0-ro"));
 }
 
+/* That the number lives is known without /proc, but not whether it is still the same process. */
+static void test_not_told(void **state)
+{
+	g_autofree char *name = name_of_dead();
+	struct parts reused = take_apart(name);
+
+	(void)state;
+	reused.pid = (uint64_t)getpid();
+	reused.start += 1000;
+	assert_true(is_left(reused, "-0"));
+	proc_is_foreign = true;
+	assert_false(is_left(reused, "-0"));
+	proc_is_foreign = false;
+	proc_is_hidden = true;
+	assert_false(is_left(reused, "-0"));
+	assert_true(mapped_name_is_left(name)); /* that number is nobody's */
+	proc_is_hidden = false;
+}
+
 /* In another container the number of one that is alive may be nobody's here. */
 static void test_elsewhere(void **state)
 {
@@ -122,9 +159,8 @@ static void test_not_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_elsewhere),
+		cmocka_unit_test(test_own),      cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_not_told), cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_not_ours),
 	};
 
