@@ -153,7 +153,7 @@ static bool refresh_hosts(const struct host_call *call, GError **error)
 
 	fleet_cancel_begin(&cancel);
 	refreshed = fleet_refresh(call->store, *call->args ? (const char *const *)call->args : NULL,
-				  call->timeout_ms, cancel.cancellable, error);
+				  NULL, call->timeout_ms, cancel.cancellable, error);
 	if (!refreshed)
 		return false;
 	fleet_print_refreshed(refreshed, call->common->json);

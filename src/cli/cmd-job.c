@@ -198,7 +198,7 @@ static bool say_busy(const struct job_call *call, GError **error)
 static bool purge(const struct job_call *call, GError **error)
 {
 	return migrate_grace_prepare(call->store, error) &&
-	       migrate_grace_purge(call->store, g_get_real_time(), display_warn,
+	       migrate_grace_purge(call->store, g_get_real_time(), NULL, display_warn,
 				   call->runner->userdata, NULL, error);
 }
 

@@ -20,6 +20,7 @@ struct migrate_call {
 	const MigrateWords *words;
 	MigrateMeaning *meaning;
 	Store *store;
+	CloudConnections *connections;
 	Display *display;
 	struct job_runner runner;
 	GPtrArray *tried; /* char *, and NULL at the end: hosts that failed */
@@ -66,7 +67,7 @@ static bool show_plan(struct migrate_call *call, const MigratePlan *plan, GError
 	g_autoptr(FleetChoice) choice = NULL;
 
 	fleet_cancel_begin(&cancel);
-	choice = migrate_choose(call->store, plan, cancel.cancellable, error);
+	choice = migrate_choose(call->store, plan, call->connections, cancel.cancellable, error);
 	if (!choice)
 		return false;
 	migrate_print_plan(plan, choice, call->common->json);
@@ -142,6 +143,7 @@ static bool run_job(struct migrate_call *call, const MigratePlan *plan, GError *
 		return false;
 	if (call->words->detach)
 		return detach(call, plan, g_steal_pointer(&job), error);
+	migrate_use_connections(job, call->connections);
 	id = job_id(job);
 	if (job_run(job, &call->runner, error))
 		return print_done(call, plan, id, error);
@@ -157,6 +159,7 @@ static MigratePlan *prepare(struct migrate_call *call, GError **error)
 	g_auto(FleetCancel) cancel = { 0 };
 	MigratePlan *plan;
 
+	options.connections = call->connections;
 	options.except = (const char *const *)call->tried->pdata;
 	fleet_cancel_begin(&cancel);
 	plan = migrate_prepare(call->store, &options, cancel.cancellable, error);
@@ -206,6 +209,7 @@ static bool run_words(const char *vm, MigrateWords *words, const struct common_o
 	g_auto(Display) display = { 0 };
 	g_auto(MigrateMeaning) meaning = { 0 };
 	g_autoptr(GPtrArray) tried = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(CloudConnections) connections = cloud_connections_new();
 	g_autoptr(Store) store = NULL;
 	struct migrate_call call = {
 		.common = common,
@@ -213,6 +217,7 @@ static bool run_words(const char *vm, MigrateWords *words, const struct common_o
 		.meaning = &meaning,
 		.display = &display,
 		.runner = { on_progress, common->verbose ? on_say : NULL, on_warn, on_stop, &call },
+		.connections = connections,
 		.tried = tried,
 		.began = g_get_monotonic_time(),
 	};
@@ -225,7 +230,8 @@ static bool run_words(const char *vm, MigrateWords *words, const struct common_o
 	call.store = store = jobs_open(words->state, error);
 	return store && fleet_prepare(store, error) && migrate_grace_prepare(store, error) &&
 	       jobs_recover_left(store, &call.runner, error) &&
-	       migrate_grace_purge(store, g_get_real_time(), on_warn, &call, NULL, error) &&
+	       migrate_grace_purge(store, g_get_real_time(), connections, on_warn, &call, NULL,
+				   error) &&
 	       migrate_vm(&call, error);
 }
 
@@ -259,7 +265,7 @@ static bool run_migrate(int argc, char **argv, GError **error)
 			     "old copies of the disks; else 24h; 0: at once", "TIME"),
 		option_flag("dry-run", 0, &w.dry_run, "judge the hosts, tell the plan, do nothing"),
 		option_flag("detach", 0, &w.detach, "begin it, and let it go on by itself"),
-		option_flag("force", 0, &w.force, "also against the forecast"),
+		option_flag("force", 0, &w.force, "also against forecast and ports"),
 		option_config(&w.config),
 		option_state(&w.state),
 		G_OPTION_ENTRY_NULL,

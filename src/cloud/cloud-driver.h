@@ -90,6 +90,9 @@ struct cloud_driver {
 	char *(*domain_xml)(Cloud *, const char *uuid, enum cloud_xml, GCancellable *, GError **);
 	bool (*domain_standing)(Cloud *, const char *uuid, struct cloud_standing *ret,
 				GCancellable *, GError **);
+	GPtrArray *(*dirty_rates)(Cloud *, GCancellable *, GError **);
+	bool (*domain_dirty_begin)(Cloud *, const char *uuid, unsigned int seconds, GCancellable *,
+				   GError **);
 	bool (*domain_dirty_rate)(Cloud *, const char *uuid, unsigned int seconds, uint64_t *ret,
 				  GCancellable *, GError **);
 	bool (*domain_suspend)(Cloud *, const char *uuid, GCancellable *, GError **);

@@ -149,12 +149,8 @@ static bool read_machine(virConnectPtr connection, CloudCapacity *capacity, GErr
 static bool work_capacity(virConnectPtr connection, LibvirtRequest *request, GError **error)
 {
 	g_autoptr(CloudCapacity) capacity = g_new0(CloudCapacity, 1);
-	g_autofree char *capabilities = virConnectGetCapabilities(connection);
+	const char *capabilities = request_capabilities(request);
 
-	if (!capabilities) {
-		libvirt_error(error, "%s", request->doing);
-		return false;
-	}
 	if (!libvirt_read_capabilities(capabilities, capacity, error) ||
 	    !libvirt_read_memory(connection, &capacity->cpus, &capacity->memory,
 				 &capacity->memory_free, error))
@@ -276,6 +272,8 @@ const struct cloud_driver cloud_libvirt = {
 	.domain_disks = libvirt_domain_disks,
 	.domain_xml = libvirt_domain_xml,
 	.domain_standing = libvirt_domain_standing,
+	.dirty_rates = libvirt_dirty_rates,
+	.domain_dirty_begin = libvirt_domain_dirty_begin,
 	.domain_dirty_rate = libvirt_domain_dirty_rate,
 	.domain_suspend = libvirt_domain_suspend,
 	.domain_resume = libvirt_domain_resume,

@@ -52,6 +52,28 @@ bool cloud_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing
 	       cloud->driver->domain_standing(cloud, uuid, ret, cancellable, error);
 }
 
+void cloud_dirty_rate_free(CloudDirtyRate *rate)
+{
+	if (!rate)
+		return;
+	g_free(rate->uuid);
+	g_free(rate);
+}
+
+GPtrArray *cloud_dirty_rates(Cloud *cloud, GCancellable *cancellable, GError **error)
+{
+	if (!cloud_check_offers(cloud, cloud->driver->dirty_rates != NULL, "dirty rates", error))
+		return NULL;
+	return cloud->driver->dirty_rates(cloud, cancellable, error);
+}
+
+bool cloud_domain_dirty_begin(Cloud *cloud, const char *uuid, unsigned int seconds,
+			      GCancellable *cancellable, GError **error)
+{
+	return check(cloud, cloud->driver->domain_dirty_begin != NULL, uuid, error) &&
+	       cloud->driver->domain_dirty_begin(cloud, uuid, seconds, cancellable, error);
+}
+
 bool cloud_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
 			     GCancellable *cancellable, GError **error)
 {

@@ -68,7 +68,28 @@ struct cloud_standing {
 bool cloud_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,
 			   GCancellable *cancellable, GError **error);
 
-/* How fast a guest changes its memory: bytes a second, measured for @seconds (1 to 60). */
+/* ---- How fast guests change their memory ---- */
+
+typedef struct cloud_dirty_rate {
+	char *uuid;
+	bool measured; /* not: it never was, it is at this moment, or the host does not say */
+	uint64_t rate; /* bytes a second, by the last measurement that ended */
+	int status;    /* the driver's own */
+} CloudDirtyRate;
+
+void cloud_dirty_rate_free(CloudDirtyRate *rate);
+
+/* CloudDirtyRate of the running VMs; those that the host cannot ask at once may be missing. */
+GPtrArray *cloud_dirty_rates(Cloud *cloud, GCancellable *cancellable, GError **error);
+
+/*
+ * Have it measured for @seconds (1 to 60); the host does that by itself.  Success too if it is
+ * being measured already.  BUSY: something long is being done with the VM.
+ */
+bool cloud_domain_dirty_begin(Cloud *cloud, const char *uuid, unsigned int seconds,
+			      GCancellable *cancellable, GError **error);
+
+/* The same, waited for: bytes a second. */
 bool cloud_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
 			     GCancellable *cancellable, GError **error);
 

@@ -93,14 +93,19 @@ char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
 			 GCancellable *cancellable, GError **error);
 bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standing *ret,
 			     GCancellable *cancellable, GError **error);
-bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
-			       GCancellable *cancellable, GError **error);
 bool libvirt_domain_suspend(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			    GError **error);
 bool libvirt_domain_resume(Cloud *cloud, const char *uuid, GCancellable *cancellable,
 			   GError **error);
 bool libvirt_domain_set_autostart(Cloud *cloud, const char *uuid, bool on,
 				  GCancellable *cancellable, GError **error);
+
+/* libvirt-dirty.c */
+GPtrArray *libvirt_dirty_rates(Cloud *cloud, GCancellable *cancellable, GError **error);
+bool libvirt_domain_dirty_begin(Cloud *cloud, const char *uuid, unsigned int seconds,
+				GCancellable *cancellable, GError **error);
+bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
+			       GCancellable *cancellable, GError **error);
 
 /* libvirt-migrate.c */
 CloudMigration *libvirt_migration_start(Cloud *source,
@@ -125,6 +130,12 @@ bool libvirt_migration_abort(Cloud *cloud, const char *uuid, GCancellable *cance
 			     GError **error);
 bool libvirt_migration_yank(Cloud *cloud, const char *uuid, const char *const *targets,
 			    GCancellable *cancellable, GError **error);
+
+/*
+ * Of libvirt-live.c: is something long being done with a VM?  1: yes; 0: no, as of one that is off;
+ * -1: the host does not say.
+ */
+int libvirt_has_job(virDomainPtr domain);
 
 /* Of libvirt-domain.c: a state of libvirt's as ours. */
 enum cloud_domain_state libvirt_domain_state(int theirs);

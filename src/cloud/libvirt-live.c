@@ -51,18 +51,62 @@ char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
 	return g_steal_pointer(&request->reason);
 }
 
-/*
- * Sizes as QEMU has them while the VM runs.  Where there are none (an empty drive, a network disk
- * of a VM that is off) they are not known.
- */
-static void read_sizes(virDomainPtr domain, CloudDisk *disk)
+/* Of the record's disk @index; false: it is not there. */
+static bool find_size(const virDomainStatsRecord *record, unsigned int index, const char *what,
+		      uint64_t *ret)
+{
+	g_autofree char *name = g_strdup_printf("block.%u.%s", index, what);
+	unsigned long long value;
+
+	if (virTypedParamsGetULLong(record->params, record->nparams, name, &value) != 1)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static bool find_sizes(const virDomainStatsRecord *record, CloudDisk *disk)
+{
+	for (unsigned int i = 0;; i++) {
+		g_autofree char *name = g_strdup_printf("block.%u.name", i);
+		const char *target;
+
+		if (virTypedParamsGetString(record->params, record->nparams, name, &target) != 1)
+			return false; /* it was the last */
+		if (strcmp(target, disk->target) == 0)
+			return find_size(record, i, "capacity", &disk->capacity) &&
+			       find_size(record, i, "allocation", &disk->allocation);
+	}
+}
+
+static void ask_sizes(virDomainPtr domain, CloudDisk *disk)
 {
 	virDomainBlockInfo info;
 
-	if (!disk->source || virDomainGetBlockInfo(domain, disk->target, &info, 0) < 0)
+	if (virDomainGetBlockInfo(domain, disk->target, &info, 0) < 0)
 		return;
 	disk->capacity = info.capacity;
 	disk->allocation = info.allocation;
+}
+
+/*
+ * Sizes as QEMU has them while the VM runs: it is asked once for all, and for each only where that
+ * says nothing.  Where there are none (an empty drive, a network disk of a VM that is off) they are
+ * not known.
+ */
+static void read_sizes(virDomainPtr domain, GPtrArray *disks)
+{
+	virDomainPtr domains[] = { domain, NULL };
+	virDomainStatsRecordPtr *records = NULL;
+	int count = virDomainListGetStats(domains, VIR_DOMAIN_STATS_BLOCK, &records, 0);
+
+	for (unsigned int i = 0; i < disks->len; i++) {
+		CloudDisk *disk = g_ptr_array_index(disks, i);
+
+		if (disk->source && (count != 1 || !find_sizes(records[0], disk)))
+			ask_sizes(domain, disk);
+	}
+	if (count >= 0)
+		virDomainStatsRecordListFree(records);
 }
 
 static bool work_disks(virConnectPtr connection, LibvirtRequest *request, GError **error)
@@ -76,8 +120,8 @@ static bool work_disks(virConnectPtr connection, LibvirtRequest *request, GError
 		return false;
 	}
 	disks = libvirt_read_disks(xml, error);
-	for (unsigned int i = 0; disks && i < disks->len; i++)
-		read_sizes(domain, g_ptr_array_index(disks, i));
+	if (disks)
+		read_sizes(domain, disks);
 	request->list = g_steal_pointer(&disks);
 	return request->list != NULL;
 }
@@ -126,8 +170,7 @@ static void read_reason(int state, int reason, struct cloud_standing *standing)
 	}
 }
 
-/* 1: a job; 0: none, as of one that is off; -1: the host does not say. */
-static int has_job(virDomainPtr domain)
+int libvirt_has_job(virDomainPtr domain)
 {
 	virDomainJobInfo info;
 
@@ -146,7 +189,7 @@ static bool read_standing(virDomainPtr domain, struct cloud_standing *standing)
 	if (persistent < 0)
 		return false;
 	/* Before the state: a job that ends in between leaves the state that it has made. */
-	job = has_job(domain);
+	job = libvirt_has_job(domain);
 	if (job < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
 		return false;
 	saved = virDomainHasManagedSaveImage(domain, 0);
@@ -192,89 +235,6 @@ bool libvirt_domain_standing(Cloud *cloud, const char *uuid, struct cloud_standi
 	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
 		return false;
 	*ret = *(struct cloud_standing *)request->extra;
-	return true;
-}
-
-/* ---- How fast its memory changes ---- */
-
-enum { RATE_STEP_MS = 50, RATE_GRACE_MS = 5000 };
-
-/* A number of the one record, by its name; 0: it is not there. */
-static uint64_t find_number(const virDomainStatsRecord *record, const char *name)
-{
-	for (int i = 0; i < record->nparams; i++) {
-		const virTypedParameter *it = &record->params[i];
-
-		if (strcmp(it->field, name) != 0)
-			continue;
-		if (it->type == VIR_TYPED_PARAM_LLONG)
-			return it->value.l > 0 ? (uint64_t)it->value.l : 0;
-		if (it->type == VIR_TYPED_PARAM_INT)
-			return it->value.i > 0 ? (uint64_t)it->value.i : 0;
-		if (it->type == VIR_TYPED_PARAM_ULLONG)
-			return it->value.ul;
-	}
-	return 0;
-}
-
-/* 1: measured, in MiB a second; 0: not yet; -1: failed. */
-static int read_rate(virDomainPtr domain, uint64_t *ret_mib)
-{
-	virDomainPtr domains[] = { domain, NULL };
-	virDomainStatsRecordPtr *records = NULL;
-	int r = virDomainListGetStats(domains, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0);
-	int answer = -1;
-
-	if (r == 1) {
-		answer = find_number(records[0], "dirtyrate.calc_status") ==
-			 VIR_DOMAIN_DIRTYRATE_MEASURED;
-		*ret_mib = find_number(records[0], "dirtyrate.megabytes_per_second");
-	}
-	if (r >= 0)
-		virDomainStatsRecordListFree(records);
-	return answer;
-}
-
-static bool work_rate(virConnectPtr connection, LibvirtRequest *request, GError **error)
-{
-	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
-	int64_t end = call_deadline((unsigned int)request->number * 1000 + RATE_GRACE_MS);
-	uint64_t mib = 0;
-	int r = -1;
-
-	if (domain && virDomainStartDirtyRateCalc(domain, (int)request->number, 0) == 0) {
-		do {
-			g_usleep(RATE_STEP_MS * 1000UL);
-			r = read_rate(domain, &mib);
-		} while (r == 0 && g_get_monotonic_time() < end);
-	}
-	if (r == 1) {
-		request->number = mib << 20;
-		return true;
-	}
-	if (r < 0)
-		libvirt_error(error, "%s", request->doing);
-	else
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO, "%s: no number came in time",
-			    request->doing);
-	return false;
-}
-
-bool libvirt_domain_dirty_rate(Cloud *cloud, const char *uuid, unsigned int seconds, uint64_t *ret,
-			       GCancellable *cancellable, GError **error)
-{
-	g_autoptr(LibvirtRequest) request =
-	    request_new(libvirt_cloud_of(cloud), work_rate,
-			"measuring how fast the VM %s of '%s' changes its memory", uuid,
-			cloud->uri);
-
-	request->uuid = g_strdup(uuid);
-	request->number = seconds;
-	request->once = true;
-	request->deadline += (int64_t)seconds * G_TIME_SPAN_SECOND;
-	if (!request_run(libvirt_cloud_of(cloud), &request, cancellable, error))
-		return false;
-	*ret = request->number;
 	return true;
 }
 

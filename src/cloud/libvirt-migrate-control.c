@@ -278,17 +278,33 @@ static bool end_block_job(virDomainPtr domain, const char *target)
 	       virDomainBlockJobAbort(domain, target, 0) == 0;
 }
 
-/* The outer end first: it holds the inner one. */
-static bool end_nodes(virDomainPtr domain, const char *target)
+/* All nodes of QEMU's, as it lists them; owned.  NULL: it does not say. */
+static char *list_nodes(virDomainPtr domain)
+{
+	static const char command[] =
+	    "{\"execute\": \"query-named-block-nodes\", \"arguments\": {\"flat\": true}}";
+	char *answer = NULL;
+	g_autofree char *nodes = NULL;
+
+	if (virDomainQemuMonitorCommand(domain, command, &answer, 0) < 0)
+		return NULL;
+	nodes = g_strdup(answer);
+	free(answer);
+	return g_steal_pointer(&nodes);
+}
+
+/* The outer end first: it holds the inner one.  @nodes: of list_nodes(). */
+static bool end_nodes(virDomainPtr domain, const char *nodes, const char *target)
 {
 	static const char *const layers[] = { "format", "storage" };
 	bool any = false;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(layers); i++) {
-		g_autofree char *node =
-		    g_strdup_printf("{\"node-name\": \"migration-%s-%s\"}", target, layers[i]);
+		g_autofree char *name = g_strdup_printf("\"migration-%s-%s\"", target, layers[i]);
+		g_autofree char *node = g_strdup_printf("{\"node-name\": %s}", name);
 
-		any |= tell_qemu(domain, "blockdev-del", node);
+		if (!nodes || strstr(nodes, name))
+			any |= tell_qemu(domain, "blockdev-del", node);
 	}
 	return any;
 }
@@ -297,18 +313,20 @@ static bool work_heal(virConnectPtr connection, LibvirtRequest *request, GError 
 {
 	g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connection, request->uuid);
 	g_autoptr(GString) found = g_string_new(NULL);
+	g_autofree char *nodes = NULL;
 
 	if (!domain) {
 		libvirt_error(error, "%s", request->doing);
 		return false;
 	}
+	nodes = list_nodes(domain);
 	for (unsigned int i = 0; i < request->list->len; i++) {
 		const char *target = g_ptr_array_index(request->list, i);
 
 		if (end_block_job(domain, target))
 			g_string_append_printf(found, "%sa block job of %s", found->len ? ", " : "",
 					       target);
-		if (end_nodes(domain, target))
+		if (end_nodes(domain, nodes, target))
 			g_string_append_printf(found, "%sthe far end of the copy of %s",
 					       found->len ? ", " : "", target);
 	}

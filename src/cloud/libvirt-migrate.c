@@ -183,6 +183,40 @@ static enum wherry_error code_of_failure(void)
 	return libvirt_error_code();
 }
 
+/* What to do about it, where libvirt's words do not say: they come before a byte has gone. */
+static const char *find_hint(const char *message)
+{
+	static const struct {
+		const char *words, *hint;
+	} hints[] = {
+		{ "Failed to connect to '",
+		  "; its TCP ports 49152 to 49215 (migration_port_min and _max in qemu.conf) must be "
+		  "open for the source" },
+		{ "unable to connect to server at '",
+		  "; its TCP ports 49152 to 49215 (migration_port_min and _max in qemu.conf) must be "
+		  "open for the source" },
+		{ "Unable to access credentials ",
+		  "; --tls wants ca-cert.pem, server-cert.pem, server-key.pem, client-cert.pem and "
+		  "client-key.pem there on both hosts (migrate_tls_x509_cert_dir in qemu.conf)" },
+		{ "ertificate does not match ",
+		  "; the target's server-cert.pem must name the address that 'wherry host add' got" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(hints); i++)
+		if (strstr(message, hints[i].words))
+			return hints[i].hint;
+	return "";
+}
+
+static void set_failure(const LibvirtRequest *request, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+
+	libvirt_error_as(&cause, code_of_failure(), "%s", request->doing);
+	g_set_error(error, cause->domain, cause->code, "%s%s", cause->message,
+		    find_hint(cause->message));
+}
+
 static bool work_migrate(virConnectPtr connection, LibvirtRequest *request, GError **error)
 {
 	const struct migration_args *args = request->extra;
@@ -201,7 +235,7 @@ static bool work_migrate(virConnectPtr connection, LibvirtRequest *request, GErr
 	    virDomainMigrateToURI3(domain, args->request.to, params.list,
 				   (unsigned int)params.count, flags_of(&args->request)) == 0)
 		return true;
-	libvirt_error_as(error, code_of_failure(), "%s", request->doing);
+	set_failure(request, error);
 	return false;
 }
 

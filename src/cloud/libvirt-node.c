@@ -24,15 +24,10 @@ static bool read_versions(virConnectPtr connection, CloudNode *node, GError **er
 }
 
 /* Machine types, which a host has only if it has an emulator: one without is no error here. */
-static bool read_capabilities(virConnectPtr connection, CloudNode *node, GError **error)
+static bool read_capabilities(const char *capabilities, CloudNode *node, GError **error)
 {
 	g_autoptr(CloudCapacity) capacity = g_new0(CloudCapacity, 1);
-	g_autofree char *capabilities = virConnectGetCapabilities(connection);
 
-	if (!capabilities) {
-		libvirt_error(error, "asking for the capabilities");
-		return false;
-	}
 	if (!libvirt_read_capabilities(capabilities, capacity, error))
 		return false;
 	node->arch = g_steal_pointer(&capacity->arch);
@@ -82,7 +77,7 @@ static bool work_node(virConnectPtr connection, LibvirtRequest *request, GError 
 	g_autoptr(CloudNode) node = g_new0(CloudNode, 1);
 
 	if (!read_versions(connection, node, error) ||
-	    !read_capabilities(connection, node, error) ||
+	    !read_capabilities(request_capabilities(request), node, error) ||
 	    !libvirt_read_memory(connection, &node->cpus, &node->memory, &node->memory_free,
 				 error) ||
 	    !read_bridges(connection, node, error))

@@ -18,6 +18,7 @@
 
 struct libvirt_link {
 	virConnectPtr connection;
+	char *capabilities; /* as they were when it was made */
 };
 
 /* Keepalive: so often, so many answers missing, and the connection is dead: after 20 s. */
@@ -35,6 +36,7 @@ static void link_clear(void *data)
 	/* What fails here was dead. */
 	if (link->connection)
 		(void)virConnectClose(link->connection);
+	free(link->capabilities);
 }
 
 static void link_free(LibvirtLink *link)
@@ -84,12 +86,12 @@ void libvirt_start(void)
 }
 
 /* Ask what a connection is to; what the request knows of its host already must be so. */
-static bool identify(virConnectPtr connection, LibvirtRequest *request, GError **error)
+static bool identify(LibvirtLink *link, LibvirtRequest *request, GError **error)
 {
-	g_autofree char *capabilities = NULL, *uuid = NULL;
+	g_autofree char *uuid = NULL;
 
 	if (!request->host_name) {
-		g_autofree char *name = virConnectGetHostname(connection);
+		g_autofree char *name = virConnectGetHostname(link->connection);
 
 		if (!name) {
 			libvirt_error(error, "asking '%s' for its name", request->uri);
@@ -97,12 +99,12 @@ static bool identify(virConnectPtr connection, LibvirtRequest *request, GError *
 		}
 		request->host_name = g_strdup(name);
 	}
-	capabilities = virConnectGetCapabilities(connection);
-	if (!capabilities) {
+	link->capabilities = virConnectGetCapabilities(link->connection);
+	if (!link->capabilities) {
 		libvirt_error(error, "asking '%s' for its capabilities", request->uri);
 		return false;
 	}
-	uuid = libvirt_read_host_uuid(capabilities);
+	uuid = libvirt_read_host_uuid(link->capabilities);
 	if (!uuid)
 		uuid = g_strdup("00000000-0000-0000-0000-000000000000");
 	if (request->host_uuid && strcmp(request->host_uuid, uuid) != 0) {
@@ -132,11 +134,16 @@ static LibvirtLink *link_new(LibvirtRequest *request, GError **error)
 
 	link = g_atomic_rc_box_new0(LibvirtLink);
 	link->connection = connection;
-	if (!identify(connection, request, error)) {
+	if (!identify(link, request, error)) {
 		link_free(link);
 		return NULL;
 	}
 	return link;
+}
+
+const char *request_capabilities(const LibvirtRequest *request)
+{
+	return request->link->capabilities;
 }
 
 /* 0 (the daemon has ended, or keepalive has given it up) and -1 are one to us. */

@@ -75,6 +75,9 @@ Call *request_begin(struct libvirt_cloud *cloud, LibvirtRequest *request, GCance
 bool request_end(struct libvirt_cloud *cloud, LibvirtRequest **request, Call *call,
 		 int64_t deadline, GCancellable *cancellable, GError **error);
 
+/* For work in the request's thread: virConnectGetCapabilities() of its connection; borrowed. */
+const char *request_capabilities(const LibvirtRequest *request);
+
 void request_free(LibvirtRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibvirtRequest, request_free)
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "cloud/cloud-connections.h"
 #include "fleet/host.h"
 #include "fleet/reservation.h"
 #include "fleet/vm.h"
@@ -35,9 +36,10 @@ extern const struct fleet_limits fleet_default_limits;
 struct fleet_request {
 	const FleetVm *vm;
 	const struct fleet_limits *limits;
-	const char *only;          /* the one host that may be; NULL: any */
-	const char *const *except; /* hosts that were tried already, NULL at the end; or NULL */
-	unsigned int timeout_ms;   /* for the answers of one host */
+	const char *only;              /* the one host that may be; NULL: any */
+	const char *const *except;     /* hosts that were tried already, NULL at the end; or NULL */
+	unsigned int timeout_ms;       /* for the answers of one host */
+	CloudConnections *connections; /* that are used, and kept; NULL: none */
 };
 
 /* What was found of one host. */

@@ -13,8 +13,9 @@ typedef struct answer {
 	int64_t host_id;
 	char *uri;
 	struct cloud_limits limits;
+	CloudConnections *connections; /* borrowed, as the next two */
 	GCancellable *cancellable;
-	const CloudNeeds *needs; /* of the VM; borrowed */
+	const CloudNeeds *needs; /* of the VM */
 	GPtrArray *lacks;        /* char *; NULL: no answer */
 	GPtrArray *arriving;     /* char *: UUIDs */
 	GError *failure;
@@ -55,7 +56,8 @@ static CloudNeeds *ask_source(const struct fleet_request *request, GCancellable 
 {
 	const FleetVm *vm = request->vm;
 	struct cloud_limits limits = limits_of(request);
-	g_autoptr(Cloud) cloud = cloud_connect(vm->uri, &limits, cancellable, error);
+	g_autoptr(Cloud) cloud =
+	    cloud_connections_take(request->connections, vm->uri, &limits, cancellable, error);
 	g_autoptr(CloudNeeds) needs =
 	    cloud ? cloud_needs(cloud, vm->uuid, cancellable, error) : NULL;
 
@@ -63,6 +65,7 @@ static CloudNeeds *ask_source(const struct fleet_request *request, GCancellable 
 		g_prefix_error(error, "host '%s' of the VM '%s': ", vm->host, vm->name);
 		return NULL;
 	}
+	cloud_connections_give(request->connections, g_steal_pointer(&cloud));
 	if (!needs->running)
 		g_ptr_array_add(needs->ties, g_strdup("the VM is off"));
 	return g_steal_pointer(&needs);
@@ -72,13 +75,16 @@ static void ask_target(void *item)
 {
 	Answer *answer = item;
 	g_autoptr(Cloud) cloud =
-	    cloud_connect(answer->uri, &answer->limits, answer->cancellable, &answer->failure);
+	    cloud_connections_take(answer->connections, answer->uri, &answer->limits,
+				   answer->cancellable, &answer->failure);
 
 	if (cloud)
 		answer->arriving = cloud_arriving(cloud, answer->cancellable, &answer->failure);
 	if (answer->arriving)
 		answer->lacks =
 		    cloud_lacks(cloud, answer->needs, answer->cancellable, &answer->failure);
+	if (answer->lacks)
+		cloud_connections_give(answer->connections, g_steal_pointer(&cloud));
 }
 
 Fits *fits_ask(const struct fleet_request *request, const GPtrArray *verdicts,
@@ -100,6 +106,7 @@ Fits *fits_ask(const struct fleet_request *request, const GPtrArray *verdicts,
 		answer->host_id = verdict->host_id;
 		answer->uri = g_strdup(verdict->uri);
 		answer->limits = limits_of(request);
+		answer->connections = request->connections;
 		answer->cancellable = cancellable;
 		answer->needs = fits->needs;
 		g_ptr_array_add(fits->answers, answer);

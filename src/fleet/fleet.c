@@ -96,6 +96,13 @@ static const char *const steps[] = {
 	" vcpus INTEGER NOT NULL,"
 	" busy REAL NOT NULL,"
 	" made INTEGER NOT NULL) WITHOUT ROWID;",
+	/* What the next look counts from, and how fast guests change their memory. */
+	"ALTER TABLE fleet_host ADD COLUMN cpu_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE fleet_host ADD COLUMN cpu_busy_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE fleet_vm ADD COLUMN cpu_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE fleet_vm ADD COLUMN dirty_rate INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE fleet_vm ADD COLUMN dirty_read INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE fleet_vm ADD COLUMN dirty_begun INTEGER NOT NULL DEFAULT 0;",
 	NULL,
 };
 /* clang-format on */

@@ -29,6 +29,8 @@ static FleetHost *take_host(const Statement *row)
 	host->qemu_version = (uint64_t)statement_int(row, 18);
 	host->vms = (unsigned int)statement_int(row, 19);
 	host->vcpus_in_use = (unsigned int)statement_int(row, 20);
+	host->cpu_ns = (uint64_t)statement_int(row, 21);
+	host->cpu_busy_ns = (uint64_t)statement_int(row, 22);
 	return host;
 }
 
@@ -133,8 +135,8 @@ GPtrArray *host_row_list(Store *store, const char *where, const char *first, con
 	    "SELECT id, name, uri, address, insecure, maintenance, read, tried, failure, uuid,"
 	    " host_name, arch, cpu_model, cpus, busy, memory, memory_free, libvirt_version,"
 	    " qemu_version, (SELECT count(*) FROM fleet_vm WHERE host = id),"
-	    " (SELECT coalesce(sum(vcpus), 0) FROM fleet_vm WHERE host = id AND state != 'off')"
-	    " FROM fleet_host %s ORDER BY name",
+	    " (SELECT coalesce(sum(vcpus), 0) FROM fleet_vm WHERE host = id AND state != 'off'),"
+	    " cpu_ns, cpu_busy_ns FROM fleet_host %s ORDER BY name",
 	    where);
 	g_autoptr(Statement) query = store_prepare(store, sql, error);
 	int r;
@@ -182,7 +184,8 @@ static bool update_host(Store *store, const FleetHost *host, GError **error)
 	    store,
 	    "UPDATE fleet_host SET read = ?2, tried = ?2, failure = NULL, uuid = ?3,"
 	    " host_name = ?4, arch = ?5, cpu_model = ?6, cpus = ?7, busy = ?8, memory = ?9,"
-	    " memory_free = ?10, libvirt_version = ?11, qemu_version = ?12 WHERE id = ?1",
+	    " memory_free = ?10, libvirt_version = ?11, qemu_version = ?12, cpu_ns = ?13,"
+	    " cpu_busy_ns = ?14 WHERE id = ?1",
 	    error);
 
 	if (!change)
@@ -199,6 +202,8 @@ static bool update_host(Store *store, const FleetHost *host, GError **error)
 	statement_bind_int(change, 10, (int64_t)host->memory_free);
 	statement_bind_int(change, 11, (int64_t)host->libvirt_version);
 	statement_bind_int(change, 12, (int64_t)host->qemu_version);
+	statement_bind_int(change, 13, (int64_t)host->cpu_ns);
+	statement_bind_int(change, 14, (int64_t)host->cpu_busy_ns);
 	if (!statement_run(change, error))
 		return false;
 	if (store_changes(store) == 1)

@@ -49,6 +49,8 @@ typedef struct fleet_host {
 	char *uuid, *host_name, *arch, *cpu_model; /* NULL: not known */
 	unsigned int cpus;
 	double busy; /* CPUs at work: mean over the time between two looks */
+	/* At the later of them: time of all its CPUs since it was started, and at work. */
+	uint64_t cpu_ns, cpu_busy_ns;
 	uint64_t memory, memory_free;
 	uint64_t libvirt_version, qemu_version; /* 1000000 * major + 1000 * minor + release */
 	GPtrArray *machines;                    /* char *: machine types */

@@ -7,7 +7,9 @@
 
 #include "cloud/cloud-migrate.h"
 #include "cloud/cloud-node.h"
+#include "fleet/dirty.h"
 #include "fleet/host-row.h"
+#include "fleet/load.h"
 #include "fleet/reservation.h"
 #include "fleet/side-by-side.h"
 #include "fleet/vm-row.h"
@@ -19,8 +21,10 @@ enum { LOOK_MS = 1000, LOOK_STEP_MS = 50 };
 
 /* The reading of one host: what goes into a thread and what comes out. */
 typedef struct reading {
-	FleetHost *host; /* as it is in the store; the facts are replaced */
-	GPtrArray *vms;  /* FleetVm */
+	FleetHost *host;       /* as it is in the store; the facts are replaced */
+	GPtrArray *vms;        /* FleetVm */
+	const KnownVms *known; /* of the store; borrowed, as the next two */
+	CloudConnections *connections;
 	struct cloud_limits limits;
 	GCancellable *cancellable;
 	GError *failure;
@@ -140,39 +144,6 @@ static bool read_places(Reading *reading, Cloud *cloud, GError **error)
 	return true;
 }
 
-/* CPU time that a VM had when it was looked at before; 0: it was not there. */
-static uint64_t cpu_before(const CloudUse *before, const char *uuid)
-{
-	for (unsigned int i = 0; i < before->vms->len; i++)
-		if (strcmp(((CloudVmUse *)before->vms->pdata[i])->uuid, uuid) == 0)
-			return ((CloudVmUse *)before->vms->pdata[i])->cpu_ns;
-	return 0;
-}
-
-/* CPUs that were at work on it between two looks. */
-static double busy_between(const CloudUse *before, const CloudUse *after, const CloudVmUse *vm)
-{
-	uint64_t from = cpu_before(before, vm->uuid);
-	double ns = (double)(after->when - before->when) * 1000;
-
-	if (ns <= 0 || from == 0 || vm->cpu_ns < from)
-		return 0;
-	return (double)(vm->cpu_ns - from) / ns;
-}
-
-static FleetVm *vm_of(const CloudVmUse *use, double busy)
-{
-	FleetVm *vm = fleet_vm_new();
-
-	vm->name = g_strdup(use->name);
-	vm->uuid = g_strdup(use->uuid);
-	vm->state = g_strdup(cloud_domain_state_name(use->state));
-	vm->memory = use->memory;
-	vm->vcpus = use->vcpus;
-	vm->busy = busy;
-	return vm;
-}
-
 static FleetDisk *disk_of(const CloudDisk *theirs)
 {
 	FleetDisk *disk = g_new0(FleetDisk, 1);
@@ -224,52 +195,57 @@ static bool wait_until(int64_t when, GCancellable *cancellable, GError **error)
 	return true;
 }
 
-/* The second look at CPU times, some time after the first. */
-static bool read_use(Reading *reading, Cloud *cloud, const CloudUse *before, GError **error)
+/* From the look in the store to @use; where there is none in it, from @use to a second one. */
+static bool read_load(Reading *reading, Cloud *cloud, const CloudUse *use, GError **error)
 {
-	g_autoptr(CloudUse) after = NULL;
-	FleetHost *host = reading->host;
+	g_autoptr(CloudUse) second = NULL;
 
-	if (!wait_until(before->when + LOOK_MS * 1000, reading->cancellable, error))
+	if (load_since_last(reading->host, reading->known, use, reading->vms))
+		return true;
+	if (!wait_until(use->when + LOOK_MS * 1000, reading->cancellable, error))
 		return false;
-	after = cloud_use(cloud, reading->cancellable, error);
-	if (!after)
-		return false;
-	host->busy = after->cpu_ns > before->cpu_ns
-			 ? (double)(after->cpu_busy_ns - before->cpu_busy_ns) /
-			       (double)(after->cpu_ns - before->cpu_ns) * host->cpus
-			 : 0;
-	for (unsigned int i = 0; i < after->vms->len; i++)
-		g_ptr_array_add(reading->vms,
-				vm_of(after->vms->pdata[i],
-				      busy_between(before, after, after->vms->pdata[i])));
-	return true;
+	second = cloud_use(cloud, reading->cancellable, error);
+	if (second)
+		load_between(reading->host, use, second, reading->vms);
+	return second != NULL;
 }
 
-static void free_vm(void *vm)
+/* Numbers that are missing are no failure of the host's; but it may want a new connection. */
+static bool read_dirty(Reading *reading, Cloud **cloud, GError **error)
 {
-	fleet_vm_free(vm);
+	g_autoptr(GError) cause = NULL;
+
+	if (dirty_look(*cloud, reading->vms, reading->cancellable, &cause))
+		return true;
+	g_debug("%s, ignoring", cause->message);
+	cloud_free(*cloud);
+	*cloud = cloud_connect(reading->host->uri, &reading->limits, reading->cancellable, error);
+	return *cloud != NULL;
 }
 
-static bool read_all(Reading *reading, GError **error)
+static bool read_all(Reading *reading, Cloud **cloud, GError **error)
 {
-	g_autoptr(Cloud) cloud =
-	    cloud_connect(reading->host->uri, &reading->limits, reading->cancellable, error);
-	g_autoptr(CloudUse) before = cloud ? cloud_use(cloud, reading->cancellable, error) : NULL;
+	g_autoptr(CloudUse) use = cloud_use(*cloud, reading->cancellable, error);
 
-	if (!before)
+	if (!use)
 		return false;
-	reading->vms = g_ptr_array_new_with_free_func(free_vm);
-	return read_node(reading, cloud, error) && read_networks(reading, cloud, error) &&
-	       read_places(reading, cloud, error) && read_pools(reading, cloud, error) &&
-	       read_use(reading, cloud, before, error) && read_disks(reading, cloud, error);
+	reading->vms = load_list_vms(reading->host, reading->known, use);
+	/* It takes a second, as the load may: begun first. */
+	return read_dirty(reading, cloud, error) && read_node(reading, *cloud, error) &&
+	       read_networks(reading, *cloud, error) && read_places(reading, *cloud, error) &&
+	       read_pools(reading, *cloud, error) && read_load(reading, *cloud, use, error) &&
+	       read_disks(reading, *cloud, error);
 }
 
 static void run_reading(void *data)
 {
 	Reading *reading = data;
+	g_autoptr(Cloud) cloud =
+	    cloud_connections_take(reading->connections, reading->host->uri, &reading->limits,
+				   reading->cancellable, &reading->failure);
 
-	(void)read_all(reading, &reading->failure);
+	if (cloud && read_all(reading, &cloud, &reading->failure))
+		cloud_connections_give(reading->connections, g_steal_pointer(&cloud));
 	reading->host->read = g_get_real_time();
 }
 
@@ -327,8 +303,9 @@ static GPtrArray *find_hosts(Store *store, const char *const *names, GError **er
 }
 
 /* Read them all, side by side; until the last has answered or was given up. */
-static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCancellable *cancellable,
-			       GError **error)
+static GPtrArray *run_readings(GPtrArray *hosts, const KnownVms *known,
+			       CloudConnections *connections, unsigned int timeout_ms,
+			       GCancellable *cancellable, GError **error)
 {
 	g_autoptr(GPtrArray) readings =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)reading_free);
@@ -337,6 +314,8 @@ static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCance
 		Reading *reading = g_new0(Reading, 1);
 
 		reading->host = g_ptr_array_steal_index(hosts, 0);
+		reading->known = known;
+		reading->connections = connections;
 		reading->limits.call_ms = timeout_ms;
 		reading->limits.stall_ms = timeout_ms;
 		reading->cancellable = cancellable;
@@ -345,14 +324,22 @@ static GPtrArray *run_readings(GPtrArray *hosts, unsigned int timeout_ms, GCance
 	return side_by_side(run_reading, readings, error) ? g_steal_pointer(&readings) : NULL;
 }
 
-GPtrArray *fleet_refresh(Store *store, const char *const *names, unsigned int timeout_ms,
-			 GCancellable *cancellable, GError **error)
+static KnownVms *read_known(Store *store, GError **error)
+{
+	GPtrArray *vms = fleet_vm_list(store, NULL, error);
+
+	return vms ? known_vms_new(vms) : NULL;
+}
+
+GPtrArray *fleet_refresh(Store *store, const char *const *names, CloudConnections *connections,
+			 unsigned int timeout_ms, GCancellable *cancellable, GError **error)
 {
 	g_autoptr(GPtrArray) refreshed =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)fleet_refreshed_free);
 	g_autoptr(GPtrArray) hosts = find_hosts(store, names, error);
+	g_autoptr(KnownVms) known = hosts ? read_known(store, error) : NULL;
 	g_autoptr(GPtrArray) readings =
-	    hosts ? run_readings(hosts, timeout_ms, cancellable, error) : NULL;
+	    known ? run_readings(hosts, known, connections, timeout_ms, cancellable, error) : NULL;
 
 	for (unsigned int i = 0; readings && i < readings->len; i++) {
 		Reading *reading = readings->pdata[i];

@@ -150,9 +150,11 @@ bool fleet_release(Store *store, const char *job, GError **error)
 static const char *const moves[] = {
 	"DELETE FROM fleet_vm WHERE host = ?2 AND uuid = ?1 AND EXISTS"
 	" (SELECT 1 FROM fleet_vm WHERE host = ?3 AND uuid = ?1)",
-	"INSERT INTO fleet_vm (host, uuid, name, state, memory, vcpus, busy, read)"
-	" SELECT ?2, uuid, name, state, memory, vcpus, busy, read FROM fleet_vm"
-	" WHERE host = ?3 AND uuid = ?1",
+	/* Its CPU time counts from its start there. */
+	"INSERT INTO fleet_vm (host, uuid, name, state, memory, vcpus, busy, read, dirty_rate,"
+	" dirty_read)"
+	" SELECT ?2, uuid, name, state, memory, vcpus, busy, read, dirty_rate, dirty_read"
+	" FROM fleet_vm WHERE host = ?3 AND uuid = ?1",
 	"UPDATE fleet_disk SET host = ?2 WHERE host = ?3 AND vm = ?1",
 	"DELETE FROM fleet_vm WHERE host = ?3 AND uuid = ?1 AND ?2 != ?3",
 };

@@ -19,6 +19,10 @@ static FleetVm *take_vm(const Statement *row)
 	vm->vcpus = (unsigned int)statement_int(row, 8);
 	vm->busy = statement_double(row, 9);
 	vm->read = statement_int(row, 10);
+	vm->cpu_ns = (uint64_t)statement_int(row, 11);
+	vm->dirty_rate = (uint64_t)statement_int(row, 12);
+	vm->dirty_read = statement_int(row, 13);
+	vm->dirty_begun = statement_int(row, 14);
 	return vm;
 }
 
@@ -70,7 +74,8 @@ GPtrArray *vm_row_list(Store *store, const char *where, const char *const *value
 	g_autofree char *sql = g_strdup_printf(
 	    "SELECT fleet_vm.host, fleet_host.name, address, uri, fleet_vm.name, fleet_vm.uuid,"
 	    " CASE WHEN job IS NULL THEN state ELSE 'migrating' END, fleet_vm.memory,"
-	    " fleet_vm.vcpus, fleet_vm.busy, fleet_vm.read FROM fleet_vm"
+	    " fleet_vm.vcpus, fleet_vm.busy, fleet_vm.read, fleet_vm.cpu_ns, dirty_rate,"
+	    " dirty_read, dirty_begun FROM fleet_vm"
 	    " JOIN fleet_host ON fleet_host.id = fleet_vm.host"
 	    " LEFT JOIN fleet_reservation ON vm = fleet_vm.uuid AND source = fleet_vm.host"
 	    " %s ORDER BY fleet_vm.name, fleet_host.name, fleet_vm.uuid",
@@ -133,8 +138,9 @@ static bool insert_vm(Store *store, int64_t host, int64_t read, const FleetVm *v
 {
 	g_autoptr(Statement) change = store_prepare(
 	    store,
-	    "INSERT INTO fleet_vm (host, uuid, name, state, memory, vcpus, busy, read)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	    "INSERT INTO fleet_vm (host, uuid, name, state, memory, vcpus, busy, read, cpu_ns,"
+	    " dirty_rate, dirty_read, dirty_begun)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	    error);
 
 	if (!change)
@@ -147,6 +153,10 @@ static bool insert_vm(Store *store, int64_t host, int64_t read, const FleetVm *v
 	statement_bind_int(change, 6, vm->vcpus);
 	statement_bind_double(change, 7, vm->busy);
 	statement_bind_int(change, 8, read);
+	statement_bind_int(change, 9, (int64_t)vm->cpu_ns);
+	statement_bind_int(change, 10, (int64_t)vm->dirty_rate);
+	statement_bind_int(change, 11, vm->dirty_read);
+	statement_bind_int(change, 12, vm->dirty_begun);
 	return statement_run(change, error);
 }
 
@@ -179,5 +189,22 @@ bool vm_row_write_state(Store *store, int64_t host, const char *vm, const char *
 	statement_bind_int(change, 1, host);
 	statement_bind_text(change, 2, vm);
 	statement_bind_text(change, 3, state);
+	return statement_run(change, error);
+}
+
+bool vm_row_write_dirty_rate(Store *store, const FleetVm *vm, uint64_t rate, GError **error)
+{
+	g_autoptr(Statement) change =
+	    store_prepare(store,
+			  "UPDATE fleet_vm SET dirty_rate = ?3, dirty_read = ?4, dirty_begun = 0"
+			  " WHERE host = ?1 AND uuid = ?2",
+			  error);
+
+	if (!change)
+		return false;
+	statement_bind_int(change, 1, vm->host_id);
+	statement_bind_text(change, 2, vm->uuid);
+	statement_bind_int(change, 3, (int64_t)rate);
+	statement_bind_int(change, 4, g_get_real_time());
 	return statement_run(change, error);
 }

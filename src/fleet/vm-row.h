@@ -25,3 +25,6 @@ bool vm_row_write_disk(Store *store, int64_t host, const char *vm, const FleetDi
 /* In a transaction; no such VM is success. */
 bool vm_row_write_state(Store *store, int64_t host, const char *vm, const char *state,
 			GError **error);
+
+/* In a transaction: as measured now; no such VM is success. */
+bool vm_row_write_dirty_rate(Store *store, const FleetVm *vm, uint64_t rate, GError **error);

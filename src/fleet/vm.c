@@ -131,6 +131,15 @@ bool fleet_vm_set_state(Store *store, int64_t host_id, const char *uuid, const c
 	       check_changed(store, uuid, error) && transaction_commit(&transaction, error);
 }
 
+bool fleet_vm_set_dirty_rate(Store *store, const FleetVm *vm, uint64_t rate, GError **error)
+{
+	g_auto(Transaction) transaction = { 0 };
+
+	return transaction_begin(&transaction, store, error) &&
+	       vm_row_write_dirty_rate(store, vm, rate, error) &&
+	       check_changed(store, vm->uuid, error) && transaction_commit(&transaction, error);
+}
+
 bool fleet_vm_set_disk(Store *store, const FleetVm *vm, const FleetDisk *disk, GError **error)
 {
 	g_auto(Transaction) transaction = { 0 };

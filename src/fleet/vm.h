@@ -30,9 +30,15 @@ typedef struct fleet_vm {
 	char *state;
 	uint64_t memory; /* bytes that it may grow to */
 	unsigned int vcpus;
-	double busy;      /* CPUs at work, as of a host */
-	int64_t read;     /* when its host was read */
-	GPtrArray *disks; /* FleetDisk, by target */
+	double busy;     /* CPUs at work, as of a host */
+	uint64_t cpu_ns; /* CPU time that it had had there; 0: not known */
+	int64_t read;    /* when its host was read */
+	/* How fast the guest changes its memory: bytes a second, measured at @dirty_read (0: not).
+	 */
+	uint64_t dirty_rate;
+	int64_t dirty_read;
+	int64_t dirty_begun; /* a measurement that has not been read yet; 0: none */
+	GPtrArray *disks;    /* FleetDisk, by target */
 } FleetVm;
 
 void fleet_vm_free(FleetVm *vm);
@@ -57,6 +63,9 @@ int fleet_vm_lookup(Store *store, const char *address, const char *name, const c
 /* Write down that the VM on the host @host_id is now in @state.  NOT_FOUND. */
 bool fleet_vm_set_state(Store *store, int64_t host_id, const char *uuid, const char *state,
 			GError **error);
+
+/* Write down that the guest changes so many bytes of its memory a second, now.  NOT_FOUND. */
+bool fleet_vm_set_dirty_rate(Store *store, const FleetVm *vm, uint64_t rate, GError **error);
 
 /*
  * Write down that the disk @target is in truth so large and takes so much: what a live answer

@@ -130,6 +130,11 @@ int64_t job_id(const Job *job)
 	return job->record->id;
 }
 
+void *job_data(const Job *job)
+{
+	return job->data;
+}
+
 const char *job_uuid(const Job *job)
 {
 	return job->record->uuid;
@@ -252,9 +257,14 @@ bool job_context_set_timeout(JobContext *context, uint64_t seconds, GError **err
 
 bool job_note(JobContext *context, const char *key, const char *value, GError **error)
 {
+	return job_note_all(context, &(struct job_pair){ key, value }, 1, error);
+}
+
+bool job_note_all(JobContext *context, const struct job_pair *pairs, size_t count, GError **error)
+{
 	g_assert(context->position != JOURNAL_NO_TASK);
-	return journal_note(context->job->store, context->job->record, context->position, key,
-			    value, error);
+	return journal_note(context->job->store, context->job->record, context->position, pairs,
+			    count, error);
 }
 
 /* NULL if the job has no task of that name. */

@@ -78,6 +78,11 @@ void job_give_up(JobContext *context);
  * value; NULL takes it away.  `job show` prints notes: no secrets.
  */
 bool job_note(JobContext *context, const char *key, const char *value, GError **error);
+/* Several at once: all of them, or none. */
+struct job_pair {
+	const char *key, *value;
+};
+bool job_note_all(JobContext *context, const struct job_pair *pairs, size_t count, GError **error);
 /* The value of a note, NULL if there is none; @task NULL: of this one.  Until the next job_note().
  */
 const char *job_noted(const JobContext *context, const char *task, const char *key);
@@ -180,6 +185,7 @@ Job *job_create(Store *store, const struct job_kind *kind, const struct job_spec
 bool job_run(Job *job, const struct job_runner *runner, GError **error);
 
 int64_t job_id(const Job *job);
+void *job_data(const Job *job);       /* the kind's own, for its room; borrowed */
 const char *job_uuid(const Job *job); /* borrowed */
 
 /* Gives up ownership.  A job that was not run to its end is as one whose process died. */

@@ -192,26 +192,39 @@ static Statement *prepare_note(Store *store, const char *value, GError **error)
 			     error);
 }
 
-bool journal_note(Store *store, JobRecord *record, int position, const char *key, const char *value,
-		  GError **error)
+static bool write_note(Store *store, const JobRecord *record, int position,
+		       const struct job_pair *pair, int64_t now, GError **error)
 {
-	g_auto(Transaction) transaction = { 0 };
-	g_autoptr(Statement) change = prepare_note(store, value, error);
-	int64_t now = g_get_real_time();
+	g_autoptr(Statement) change = prepare_note(store, pair->value, error);
 
 	if (!change)
 		return false;
 	statement_bind_int(change, 1, record->id);
 	statement_bind_int(change, 2, position);
-	statement_bind_text(change, 3, key);
-	if (value) {
-		statement_bind_text(change, 4, value);
+	statement_bind_text(change, 3, pair->key);
+	if (pair->value) {
+		statement_bind_text(change, 4, pair->value);
 		statement_bind_int(change, 5, now);
 	}
-	if (!transaction_begin(&transaction, store, error) || !statement_run(change, error) ||
-	    !transaction_commit(&transaction, error))
+	return statement_run(change, error);
+}
+
+bool journal_note(Store *store, JobRecord *record, int position, const struct job_pair *pairs,
+		  size_t count, GError **error)
+{
+	g_auto(Transaction) transaction = { 0 };
+	int64_t now = g_get_real_time();
+
+	if (!transaction_begin(&transaction, store, error))
 		return false;
-	task_record_note(g_ptr_array_index(record->tasks, position), key, value, now);
+	for (size_t i = 0; i < count; i++)
+		if (!write_note(store, record, position, &pairs[i], now, error))
+			return false;
+	if (!transaction_commit(&transaction, error))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		task_record_note(g_ptr_array_index(record->tasks, position), pairs[i].key,
+				 pairs[i].value, now);
 	return true;
 }
 

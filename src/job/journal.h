@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "job/job.h"
 #include "job/record.h"
 
 extern const struct store_schema journal_schema; /* the tables of job/: docs/jobs.md */
@@ -23,9 +24,9 @@ bool journal_create(Store *store, JobRecord *record, int lock_fd, GError **error
  */
 bool journal_save(Store *store, const JobRecord *record, int position, GError **error);
 
-/* Insert, replace or (@value NULL) take away a note, in @record too. */
-bool journal_note(Store *store, JobRecord *record, int position, const char *key, const char *value,
-		  GError **error);
+/* Insert, replace or (value NULL) take away notes, in @record too. */
+bool journal_note(Store *store, JobRecord *record, int position, const struct job_pair *pairs,
+		  size_t count, GError **error);
 
 /* Ask for the end of job @id.  INVALID_INPUT: it has ended, and how. */
 bool journal_ask_cancel(Store *store, int64_t id, GError **error);

@@ -6,6 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Of QEMU's, by default: libvirt's qemu.conf, migration_port_min and migration_port_max. */
+enum { MIGRATE_PORT = 49152, MIGRATE_PORT_LAST = 49215, PORT_SECONDS = 3 };
+
 static bool check_hosts(MigrateJob *job, JobContext *context, GError **error)
 {
 	Cloud *source = migrate_job_source(job, context, error);
@@ -118,13 +121,61 @@ static bool check_space(MigrateJob *job, JobContext *context, GError **error)
 	return false;
 }
 
+/* What can be tried from here holds for the source if that is this machine. */
+static bool is_here(const MigratePlan *plan)
+{
+	return g_str_has_prefix(plan->source_uri, "qemu:///");
+}
+
+/* 1: something answers at @address, and be it that nobody listens; 0: nothing, and why; -1: failed.
+ */
+static int try_port(const char *address, GCancellable *cancellable, char **ret_why, GError **error)
+{
+	g_autoptr(GSocketClient) client = g_socket_client_new();
+	g_autoptr(GSocketConnection) connection = NULL;
+	g_autoptr(GError) cause = NULL;
+
+	g_socket_client_set_enable_proxy(client, false);
+	g_socket_client_set_timeout(client, PORT_SECONDS);
+	connection =
+	    g_socket_client_connect_to_host(client, address, MIGRATE_PORT, cancellable, &cause);
+	if (connection || g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED))
+		return 1;
+	if (g_error_matches(cause, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_CANCELLED, "%s", cause->message);
+		return -1;
+	}
+	*ret_why = g_strdup(cause->message);
+	return 0;
+}
+
+/* A firewall that drops what QEMU sends would be found by a timeout of minutes, after all is made.
+ */
+static bool check_ports(const MigrateJob *job, JobContext *context, GError **error)
+{
+	const char *address = migrate_job_address(context);
+	g_autofree char *why = NULL;
+	int r;
+
+	if (!is_here(job->plan) || job->plan->force)
+		return true;
+	r = try_port(address, job_context_cancellable(context), &why, error);
+	if (r == 0)
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "port %d of '%s' cannot be reached from here: %s; open TCP ports %d to "
+			    "%d there for this host, or say --force if its qemu.conf has others "
+			    "(migration_port_min, migration_port_max)",
+			    MIGRATE_PORT, address, why, MIGRATE_PORT, MIGRATE_PORT_LAST);
+	return r > 0;
+}
+
 /* How long a cut cable may stop a guest, where it can be known: on this machine itself. */
 static void warn_of_retries(const MigrateJob *job, JobContext *context)
 {
 	g_autofree char *text = NULL;
 	guint64 retries = 0;
 
-	if (!g_str_has_prefix(job->plan->source_uri, "qemu:///") ||
+	if (!is_here(job->plan) ||
 	    !g_file_get_contents("/proc/sys/net/ipv4/tcp_retries2", &text, NULL, NULL) ||
 	    !g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, G_MAXUINT, &retries, NULL))
 		return;
@@ -141,7 +192,8 @@ bool migrate_check_run(JobContext *context, void *data, const void *item, GError
 	MigrateJob *job = data;
 
 	if (!check_hosts(job, context, error) || !check_free(job, context, error) ||
-	    !check_disks(job, context, error) || !check_space(job, context, error))
+	    !check_disks(job, context, error) || !check_space(job, context, error) ||
+	    !check_ports(job, context, error))
 		return false;
 	warn_of_retries(job, context);
 	return heal(job, context, error);

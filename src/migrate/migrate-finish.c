@@ -48,8 +48,10 @@ static void note_numbers(MigrateJob *job, JobContext *context, bool waited)
 		return;
 	downtime = g_strdup_printf("%" PRIu64, downtime_of(context, &it, waited));
 	total = g_strdup_printf("%" PRIu64, it.elapsed_ms);
-	(void)job_note(context, NOTE_TOTAL, total, NULL);
-	(void)job_note(context, NOTE_DOWNTIME, downtime, NULL);
+	(void)job_note_all(context,
+			   (const struct job_pair[]){ { NOTE_TOTAL, total },
+						      { NOTE_DOWNTIME, downtime } },
+			   2, NULL);
 }
 
 /* Never both: somebody may have started the source's since it stopped.  No answer: it had. */
@@ -217,6 +219,8 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 
 	if (!store)
 		return false;
+	cloud_connections_give(job->connections,
+			       g_steal_pointer(&job->source)); /* to be used here */
 	for (unsigned int i = 0; i < job->plan->disks->len; i++) {
 		const struct migrate_disk *disk = g_ptr_array_index(job->plan->disks, i);
 
@@ -225,6 +229,6 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 			return false;
 	}
 	return (job->plan->grace > 0 ||
-		migrate_grace_purge(store, due, warn, context, NULL, error)) &&
+		migrate_grace_purge(store, due, job->connections, warn, context, NULL, error)) &&
 	       job_set_result(context, result, error);
 }

@@ -133,13 +133,12 @@ static int remove_without_pool(Cloud *cloud, const char *directory, const char *
 	return r;
 }
 
-static int remove_file(const struct file *file, char **ret_who, GCancellable *cancellable,
-		       GError **error)
+static int remove_file(Cloud *cloud, const struct file *file, char **ret_who,
+		       GCancellable *cancellable, GError **error)
 {
 	g_autofree char *directory = g_path_get_dirname(file->path);
-	g_autoptr(Cloud) cloud = cloud_connect(file->uri, NULL, cancellable, error);
 	g_autoptr(CloudPool) pool = NULL;
-	int r = cloud ? cloud_pool_find_path(cloud, directory, &pool, cancellable, error) : -1;
+	int r = cloud_pool_find_path(cloud, directory, &pool, cancellable, error);
 
 	if (r < 0)
 		return -1;
@@ -151,8 +150,22 @@ static int remove_file(const struct file *file, char **ret_who, GCancellable *ca
 	return remove_in(cloud, pool->uuid, file->path, ret_who, cancellable, error);
 }
 
-bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *text, void *userdata),
-			 void *userdata, GCancellable *cancellable, GError **error)
+/* Over a connection of its own. */
+static int remove_apart(const struct file *file, CloudConnections *connections, char **ret_who,
+			GCancellable *cancellable, GError **error)
+{
+	g_autoptr(Cloud) cloud =
+	    cloud_connections_take(connections, file->uri, NULL, cancellable, error);
+	int r = cloud ? remove_file(cloud, file, ret_who, cancellable, error) : -1;
+
+	if (r >= 0)
+		cloud_connections_give(connections, g_steal_pointer(&cloud));
+	return r;
+}
+
+bool migrate_grace_purge(Store *store, int64_t now, CloudConnections *connections,
+			 void (*warn)(const char *text, void *userdata), void *userdata,
+			 GCancellable *cancellable, GError **error)
 {
 	g_autoptr(GPtrArray) files = read_due(store, now, error);
 
@@ -160,7 +173,7 @@ bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *tex
 		const struct file *file = g_ptr_array_index(files, i);
 		g_autoptr(GError) cause = NULL;
 		g_autofree char *text = NULL, *who = NULL;
-		int r = remove_file(file, &who, cancellable, &cause);
+		int r = remove_apart(file, connections, &who, cancellable, &cause);
 
 		if (r < 0)
 			text = g_strdup_printf("the old copy '%s' stays for now: %s", file->path,

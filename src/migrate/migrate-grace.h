@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "cloud/cloud-connections.h"
 #include "job/store.h"
 
 #include <gio/gio.h>
@@ -23,7 +24,9 @@ int migrate_grace_has(Store *store, const char *uri, const char *path, GError **
 /*
  * Remove what is due: a file only if nobody on its host needs it (cloud_volume_find_user()); one
  * that is in use by now is forgotten.  What cannot be done now (a host that is away) is said by
- * @warn, and stays for the next time; only the store can fail.
+ * @warn, and stays for the next time; only the store can fail.  @connections (NULL: none are kept)
+ * are used.
  */
-bool migrate_grace_purge(Store *store, int64_t now, void (*warn)(const char *text, void *userdata),
-			 void *userdata, GCancellable *cancellable, GError **error);
+bool migrate_grace_purge(Store *store, int64_t now, CloudConnections *connections,
+			 void (*warn)(const char *text, void *userdata), void *userdata,
+			 GCancellable *cancellable, GError **error);

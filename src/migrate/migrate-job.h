@@ -2,6 +2,7 @@
 /* The tasks of a migration, as of job.h, and what they share.  They run in the order as here. */
 #pragma once
 
+#include "cloud/cloud-connections.h"
 #include "job/job.h"
 #include "migrate/migrate-plan.h"
 #include "migrate/migrate-verdict.h"
@@ -10,6 +11,7 @@ typedef struct {
 	MigratePlan *plan; /* owned */
 	/* Owned; NULL until they are asked for.  @mover is for the move itself alone. */
 	Cloud *source, *target, *mover;
+	CloudConnections *connections; /* borrowed; NULL: none are kept */
 	char *silence; /* owned: who did not answer the last look, and why; NULL: all did */
 } MigrateJob;
 

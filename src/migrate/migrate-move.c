@@ -275,17 +275,21 @@ bool migrate_move_run(JobContext *context, void *data, const void *item, GError 
 	enum migrate_verdict verdict;
 	g_autoptr(GError) cause = NULL;
 	g_autofree char *why = NULL;
+	/* Before the first attempt there is nothing of ours that could go on, or be left. */
+	bool again = job_noted(context, NULL, "begun") != NULL;
 
 	if (!migrate_job_source(job, context, error) || !migrate_job_target(job, context, error) ||
 	    !job_note(context, "begun", migrate_job_host(context), error) ||
-	    !watch_old(job, context, &verdict, &why, error))
+	    (again && !watch_old(job, context, &verdict, &why, error)))
 		return false;
-	if (verdict == MIGRATE_AT_SOURCE && job_noted(context, NULL, "keep"))
+	if (again && verdict == MIGRATE_AT_SOURCE && job_noted(context, NULL, "keep"))
 		return fail_kept(job, context, error);
-	if (verdict == MIGRATE_AT_SOURCE && !why &&
-	    (!restore_source(job, context, error) || !job_context_check(context, error) ||
-	     !move_now(job, context, &verdict, &why, &cause, error)))
-		return false;
+	if (!again || (verdict == MIGRATE_AT_SOURCE && !why)) {
+		if ((again && !restore_source(job, context, error)) ||
+		    !job_context_check(context, error) ||
+		    !move_now(job, context, &verdict, &why, &cause, error))
+			return false;
+	}
 	if (verdict == MIGRATE_ARRIVED)
 		return commit(job, context, error);
 	if (migrate_verdict_is_hopeless(verdict))

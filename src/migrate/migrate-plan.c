@@ -138,7 +138,7 @@ char *migrate_plan_to_json(const MigratePlan *plan)
 {
 	json_t *object = json_pack(
 	    "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:s?, s:o, s:o, s:I, s:I, s:I, s:I, s:i, s:b, "
-	    "s:i, s:i, s:o}",
+	    "s:i, s:i, s:o, s:b}",
 	    "state", plan->state, "name", plan->name, "uuid", plan->uuid, "source", plan->source,
 	    "source_uri", plan->source_uri, "source_address", plan->source_address, "memory",
 	    (json_int_t)plan->memory, "paused", plan->paused, "to", plan->to, "except",
@@ -146,7 +146,7 @@ char *migrate_plan_to_json(const MigratePlan *plan)
 	    (json_int_t)plan->bandwidth, "timeout", (json_int_t)plan->timeout, "stall",
 	    (json_int_t)plan->stall, "grace", (json_int_t)plan->grace, "parallel",
 	    (int)plan->parallel, "tls", plan->tls, "commit", (int)plan->commit, "on_timeout",
-	    (int)plan->on_timeout, "disks", disks_to_json(plan));
+	    (int)plan->on_timeout, "disks", disks_to_json(plan), "force", plan->force);
 	char *dumped, *text;
 
 	g_assert(object); /* all of it is UTF-8: migrate_prepare() refuses what is not */
@@ -260,6 +260,7 @@ static bool fill(json_t *object, MigratePlan *plan)
 	plan->grace = (uint64_t)grace;
 	plan->parallel = (unsigned int)parallel;
 	plan->tls = tls;
+	plan->force = json_is_true(json_object_get(object, "force")); /* older ones have none */
 	plan->commit = commit == MIGRATE_COMMIT_FAST ? MIGRATE_COMMIT_FAST : MIGRATE_COMMIT_GUARDED;
 	plan->on_timeout = on_timeout == MIGRATE_PAUSE      ? MIGRATE_PAUSE
 			   : on_timeout == MIGRATE_POSTCOPY ? MIGRATE_POSTCOPY

@@ -64,6 +64,7 @@ typedef struct {
 	uint64_t grace;     /* seconds until the copies at the source go */
 	unsigned int parallel;
 	bool tls;
+	bool force; /* also where a check says no */
 	enum migrate_commit commit;
 	enum migrate_on_timeout on_timeout;
 

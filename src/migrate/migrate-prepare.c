@@ -3,7 +3,6 @@
  * Everything that can be decided before a target is known: the VM from the store, its disks as its
  * host says they are now, and what the move will take.
  */
-#include "base/aside.h"
 #include "base/units.h"
 #include "cloud/cloud-check.h"
 #include "cloud/cloud-migrate.h"
@@ -15,25 +14,6 @@
 
 /* For the answers of one host; how long the guest is watched. */
 enum { ANSWER_MS = 20000, DIRTY_SECONDS = 1 };
-
-/* A guest that is watched. */
-struct guest {
-	char *uri, *uuid;          /* owned */
-	GCancellable *cancellable; /* owned, or NULL */
-	uint64_t dirty_rate;       /* bytes of memory a second */
-	GError *error;             /* why it is not known; owned */
-};
-
-typedef struct {
-	Aside *aside;              /* owned; NULL: none is watched */
-	const struct guest *guest; /* its, to be looked at when it has ended, but for the names */
-} Watch;
-
-static void watch_clear(Watch *watch)
-{
-	g_clear_pointer(&watch->aside, aside_free);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Watch, watch_clear)
 
 enum { STALL_SECONDS = 120, TIMEOUT_LEAST = 900, TIMEOUT_TIMES = 4 };
 
@@ -232,66 +212,39 @@ static bool check_standing(const MigratePlan *plan, const struct cloud_standing 
 
 /* ---- How long ---- */
 
-static void free_guest(void *data)
+/*
+ * As the last refresh measured it, if that is no older than facts of hosts may be: nothing is
+ * waited for then.  Else now; the refresh has begun it.
+ */
+static bool find_dirty_rate(Store *store, const FleetVm *vm, uint64_t max_age, Cloud *source,
+			    uint64_t *ret, GCancellable *cancellable, GError **error)
 {
-	struct guest *guest = data;
+	int64_t age = (g_get_real_time() - vm->dirty_read) / G_USEC_PER_SEC;
 
-	g_free(guest->uri);
-	g_free(guest->uuid);
-	g_clear_object(&guest->cancellable);
-	g_clear_error(&guest->error);
-	g_free(guest);
-}
-
-static void watch_guest(void *data)
-{
-	struct guest *guest = data;
-	g_autoptr(Cloud) source =
-	    cloud_connect(guest->uri, NULL, guest->cancellable, &guest->error);
-
-	if (source)
-		(void)cloud_domain_dirty_rate(source, guest->uuid, DIRTY_SECONDS,
-					      &guest->dirty_rate, guest->cancellable,
-					      &guest->error);
-}
-
-/* Watch the guest of @vm, unless that is being done.  It takes time, as the other questions do. */
-static void watch_start(Watch *watch, const FleetVm *vm, GCancellable *cancellable)
-{
-	struct guest *guest;
-
-	if (watch->aside && strcmp(watch->guest->uri, vm->uri) == 0 &&
-	    strcmp(watch->guest->uuid, vm->uuid) == 0)
-		return;
-	watch_clear(watch);
-	guest = g_new0(struct guest, 1);
-	guest->uri = g_strdup(vm->uri);
-	guest->uuid = g_strdup(vm->uuid);
-	if (cancellable)
-		guest->cancellable = g_object_ref(cancellable);
-	watch->guest = guest;
-	watch->aside = aside_start("dirty rate", watch_guest, guest, free_guest);
+	*ret = vm->dirty_rate;
+	if (vm->dirty_read > 0 && age >= 0 && (uint64_t)age <= max_age)
+		return true;
+	return cloud_domain_dirty_rate(source, vm->uuid, DIRTY_SECONDS, ret, cancellable, error) &&
+	       fleet_vm_set_dirty_rate(store, vm, *ret, error);
 }
 
 /* What is not known is said, and not guessed. */
-static void measure(MigratePlan *plan, const Watch *watch, uint64_t bandwidth)
+static void forecast(MigratePlan *plan, const struct migrate_options *options, Store *store,
+		     const FleetVm *vm, Cloud *source, GCancellable *cancellable)
 {
-	const char *unknown = NULL;
-	uint64_t dirty = 0;
+	g_autoptr(GError) cause = NULL;
+	uint64_t dirty = 0; /* of one that is paused */
 
-	if (plan->paused)
-		; /* it changes none */
-	else if (!aside_wait(watch->aside, ANSWER_MS))
-		unknown = "its host gave no answer";
-	else if (watch->guest->error)
-		unknown = watch->guest->error->message;
-	else
-		dirty = watch->guest->dirty_rate;
-	if (unknown)
+	if (!plan->paused && !find_dirty_rate(store, vm, options->limits->max_age, source, &dirty,
+					      cancellable, &cause))
 		migrate_plan_warn(plan, "how fast the guest changes its memory is not known: %s",
-				  unknown);
-	plan->forecast =
-	    migrate_forecast(migrate_plan_bytes(plan), plan->memory, bandwidth, !unknown, dirty);
+				  cause->message);
+	plan->forecast = migrate_forecast(migrate_plan_bytes(plan), plan->memory,
+					  options->bandwidth, !cause, dirty);
+	plan->timeout = options->timeout;
+	if (plan->timeout == 0)
+		plan->timeout =
+		    MAX(TIMEOUT_LEAST, (uint64_t)plan->forecast.seconds * TIMEOUT_TIMES);
 }
 
 static bool check_forecast(const MigratePlan *plan, const struct migrate_options *options,
@@ -362,6 +315,7 @@ static MigratePlan *make_plan(Store *store, const struct migrate_options *option
 	plan->grace = options->grace;
 	plan->parallel = options->parallel;
 	plan->tls = options->tls;
+	plan->force = options->force;
 	plan->commit = options->commit;
 	plan->on_timeout = options->on_timeout;
 	return plan;
@@ -369,10 +323,10 @@ static MigratePlan *make_plan(Store *store, const struct migrate_options *option
 
 /* Ask the VM's own host. */
 static bool read_live(Store *store, MigratePlan *plan, const struct migrate_options *options,
-		      const FleetVm *vm, const Watch *watch, GCancellable *cancellable,
-		      GError **error)
+		      const FleetVm *vm, GCancellable *cancellable, GError **error)
 {
-	g_autoptr(Cloud) source = cloud_connect(vm->uri, NULL, cancellable, error);
+	g_autoptr(Cloud) source =
+	    cloud_connections_take(options->connections, vm->uri, NULL, cancellable, error);
 	g_autoptr(GPtrArray) disks = NULL;
 	struct cloud_standing standing;
 
@@ -384,28 +338,20 @@ static bool read_live(Store *store, MigratePlan *plan, const struct migrate_opti
 	if (!disks || !add_disks(store, plan, options, vm, disks, error) ||
 	    !check_wanted(plan, options, error))
 		return false;
-	measure(plan, watch, options->bandwidth);
-	plan->timeout = options->timeout;
-	if (plan->timeout == 0)
-		plan->timeout =
-		    MAX(TIMEOUT_LEAST, (uint64_t)plan->forecast.seconds * TIMEOUT_TIMES);
+	forecast(plan, options, store, vm, source, cancellable);
+	cloud_connections_give(options->connections, g_steal_pointer(&source));
 	return check_forecast(plan, options, error);
 }
 
 MigratePlan *migrate_prepare(Store *store, const struct migrate_options *options,
 			     GCancellable *cancellable, GError **error)
 {
-	/* Where the VM was when last seen, which mostly is where it is. */
-	g_autoptr(FleetVm) seen = fleet_vm_find(store, options->vm, options->from, NULL);
-	g_auto(Watch) watch = { NULL };
-	g_autoptr(GPtrArray) refreshed = NULL;
+	/* A host that does not answer is abnormal from now on, and no failure here. */
+	g_autoptr(GPtrArray) refreshed =
+	    fleet_refresh(store, NULL, options->connections, ANSWER_MS, cancellable, error);
 	g_autoptr(FleetVm) vm = NULL;
 	g_autoptr(MigratePlan) plan = NULL;
 
-	if (seen)
-		watch_start(&watch, seen, cancellable);
-	/* A host that does not answer is abnormal from now on, and no failure here. */
-	refreshed = fleet_refresh(store, NULL, ANSWER_MS, cancellable, error);
 	if (!refreshed)
 		return NULL;
 	vm = fleet_vm_find(store, options->vm, options->from, error);
@@ -416,14 +362,13 @@ MigratePlan *migrate_prepare(Store *store, const struct migrate_options *options
 		       "the VM '%s' is being moved by another job: 'wherry job list'", vm->name);
 		return NULL;
 	}
-	watch_start(&watch, vm, cancellable);
 	plan = make_plan(store, options, vm);
 	if (!g_utf8_validate(plan->state, -1, NULL)) {
 		refuse(error, WHERRY_ERROR_INVALID_INPUT,
 		       "the state's path is no UTF-8, which a job cannot remember");
 		return NULL;
 	}
-	if (!read_live(store, plan, options, vm, &watch, cancellable, error))
+	if (!read_live(store, plan, options, vm, cancellable, error))
 		return NULL;
 	return g_steal_pointer(&plan);
 }

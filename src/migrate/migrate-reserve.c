@@ -44,8 +44,9 @@ static struct fleet_limits limits_of(const MigratePlan *plan)
 }
 
 /* @job: NULL only asks. */
-static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *job, int64_t job_id,
-			   GCancellable *cancellable, GError **error)
+static FleetChoice *choose(Store *store, const MigratePlan *plan, CloudConnections *connections,
+			   const char *job, int64_t job_id, GCancellable *cancellable,
+			   GError **error)
 {
 	g_autoptr(FleetVm) vm = fleet_vm_find(store, plan->uuid, plan->source, error);
 	const struct fleet_limits limits = limits_of(plan);
@@ -55,6 +56,7 @@ static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *jo
 		.only = plan->to,
 		.except = (const char *const *)plan->except,
 		.timeout_ms = ANSWER_MS,
+		.connections = connections,
 	};
 
 	if (!vm)
@@ -63,13 +65,38 @@ static FleetChoice *choose(Store *store, const MigratePlan *plan, const char *jo
 		   : fleet_choose(store, &request, cancellable, error);
 }
 
-FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, GCancellable *cancellable,
-			    GError **error)
+FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, CloudConnections *connections,
+			    GCancellable *cancellable, GError **error)
 {
-	return choose(store, plan, NULL, 0, cancellable, error);
+	return choose(store, plan, connections, NULL, 0, cancellable, error);
 }
 
-/* How every host was judged, for `job show`. */
+/* With how every host was judged, for `job show`. */
+static bool note_target(JobContext *context, Store *store, const FleetChoice *choice,
+			GError **error)
+{
+	const FleetReservation *reservation = choice->reservation;
+	g_autoptr(FleetHost) host = fleet_host_find(store, reservation->target, error);
+	json_t *judged = fleet_choice_json(choice);
+	char *text = json_dumps(judged, JSON_COMPACT);
+	const struct job_pair pairs[] = {
+		{ "place", reservation->place_name },
+		{ "path", reservation->place_path },
+		{ "address", host ? host->address : NULL },
+		{ "uri", host ? host->uri : NULL },
+		{ "host", host ? host->name : NULL },
+		/* Of one that was reserved before this attempt nothing was judged now. */
+		{ "choice", text },
+	};
+	bool ok = host && job_note_all(context, pairs,
+				       G_N_ELEMENTS(pairs) - (choice->verdicts->len == 0), error);
+
+	free(text);
+	json_decref(judged);
+	return ok;
+}
+
+/* Of a choice that found none. */
 static bool note_choice(JobContext *context, const FleetChoice *choice, GError **error)
 {
 	json_t *object = fleet_choice_json(choice);
@@ -81,18 +108,6 @@ static bool note_choice(JobContext *context, const FleetChoice *choice, GError *
 	return ok;
 }
 
-static bool note_target(JobContext *context, Store *store, const FleetReservation *reservation,
-			GError **error)
-{
-	g_autoptr(FleetHost) host = fleet_host_find(store, reservation->target, error);
-
-	return host && job_note(context, "place", reservation->place_name, error) &&
-	       job_note(context, "path", reservation->place_path, error) &&
-	       job_note(context, "address", host->address, error) &&
-	       job_note(context, "uri", host->uri, error) &&
-	       job_note(context, "host", host->name, error);
-}
-
 bool migrate_reserve_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	const MigrateJob *job = data;
@@ -101,18 +116,18 @@ bool migrate_reserve_run(JobContext *context, void *data, const void *item, GErr
 
 	if (!store)
 		return false;
-	choice = choose(store, job->plan, job_context_uuid(context), job_context_id(context),
-			job_context_cancellable(context), error);
+	choice = choose(store, job->plan, job->connections, job_context_uuid(context),
+			job_context_id(context), job_context_cancellable(context), error);
 	if (!choice)
 		return false;
-	if (choice->verdicts->len > 0 && !note_choice(context, choice, error))
-		return false;
 	if (!choice->reservation) {
+		if (!note_choice(context, choice, error))
+			return false;
 		job_give_up(context);                    /* it was asked just now */
 		(void)fleet_choice_check(choice, error); /* fails, with every host's reasons */
 		return false;
 	}
-	return note_target(context, store, choice->reservation, error);
+	return note_target(context, store, choice, error);
 }
 
 bool migrate_reserve_undo(JobContext *context, void *data, const void *item, GError **error)

@@ -201,8 +201,9 @@ static bool note_name(const MigrateJob *job, JobContext *context, const struct m
 	if (!name)
 		return false;
 	path = g_build_filename(job_noted(context, "reserve", "path"), name, NULL);
-	return job_note(context, NOTE_NAME, name, error) &&
-	       job_note(context, NOTE_PATH, path, error);
+	return job_note_all(context,
+			    (const struct job_pair[]){ { NOTE_NAME, name }, { NOTE_PATH, path } },
+			    2, error);
 }
 
 /* Fails if something of others has the name. */

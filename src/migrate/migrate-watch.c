@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 enum {
-	LOOK_MS = 250,   /* between two looks at the numbers */
+	LOOK_MS = 500, /* between two looks at the numbers, each of which stops QEMU for a moment */
 	ABORT_MS = 3000, /* between two requests for its end */
 	YANK_MS = 10000, /* after the first of them */
 	ABORT_LONGEST_MS = 60000,

@@ -14,25 +14,29 @@ static const struct cloud_limits limits = { .call_ms = 20000, .stall_ms = 60000 
 /* ---- Hosts ---- */
 
 /* A job that has to stop needs its hosts, too: how it stops depends on what they say. */
-static Cloud *connect_once(Cloud **where, const char *uri, JobContext *context, GError **error)
+static Cloud *connect_once(const MigrateJob *job, Cloud **where, const char *uri,
+			   JobContext *context, GError **error)
 {
 	GCancellable *cancellable = job_context_cancellable(context);
 
 	if (g_cancellable_is_cancelled(cancellable))
 		cancellable = NULL;
 	if (!*where)
-		*where = cloud_connect(uri, &limits, cancellable, error);
+		*where = cloud_connections_take(job->connections, uri, &limits, cancellable, error);
 	return *where;
 }
 
 Cloud *migrate_job_source(MigrateJob *job, JobContext *context, GError **error)
 {
-	return connect_once(&job->source, job->plan->source_uri, context, error);
+	return connect_once(job, &job->source, job->plan->source_uri, context, error);
 }
 
 Cloud *migrate_job_mover(MigrateJob *job, JobContext *context, GError **error)
 {
-	return connect_once(&job->mover, job->plan->source_uri, context, error);
+	/* Another is made while the move goes on. */
+	if (!job->mover)
+		job->mover = g_steal_pointer(&job->source);
+	return connect_once(job, &job->mover, job->plan->source_uri, context, error);
 }
 
 Cloud *migrate_job_target(MigrateJob *job, JobContext *context, GError **error)
@@ -44,7 +48,7 @@ Cloud *migrate_job_target(MigrateJob *job, JobContext *context, GError **error)
 				    "no target is reserved");
 		return NULL;
 	}
-	return connect_once(&job->target, uri, context, error);
+	return connect_once(job, &job->target, uri, context, error);
 }
 
 Store *migrate_job_store(const MigrateJob *job, GError **error)
@@ -101,9 +105,9 @@ static void free_job(void *data)
 {
 	MigrateJob *job = data;
 
-	cloud_free(job->mover);
-	cloud_free(job->source);
-	cloud_free(job->target);
+	cloud_connections_give(job->connections, job->mover);
+	cloud_connections_give(job->connections, job->source);
+	cloud_connections_give(job->connections, job->target);
 	migrate_plan_free(job->plan);
 	g_free(job->silence);
 	g_free(job);
@@ -119,6 +123,13 @@ static void *load(const char *params, GError **error)
 	job = g_new0(MigrateJob, 1);
 	job->plan = plan;
 	return job;
+}
+
+void migrate_use_connections(Job *job, CloudConnections *connections)
+{
+	MigrateJob *data = job_data(job);
+
+	data->connections = connections;
 }
 
 static void plan_tasks(void *data, JobPlan *plan)

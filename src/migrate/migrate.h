@@ -28,6 +28,7 @@ struct migrate_options {
 	bool tls, force;
 	enum migrate_commit commit;
 	enum migrate_on_timeout on_timeout;
+	CloudConnections *connections; /* that are used, and kept; NULL: none */
 };
 
 extern const struct job_kind migrate_job_kind;
@@ -40,9 +41,15 @@ extern const struct job_kind migrate_job_kind;
 MigratePlan *migrate_prepare(Store *store, const struct migrate_options *options,
 			     GCancellable *cancellable, GError **error);
 
+/*
+ * Let @job, made of migrate_job_kind and not run yet, use these connections (borrowed; they outlive
+ * it).  Without them it makes its own.
+ */
+void migrate_use_connections(Job *job, CloudConnections *connections);
+
 /* The question that the job's first task asks the fleet, for a dry run: nothing is reserved. */
-FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, GCancellable *cancellable,
-			    GError **error);
+FleetChoice *migrate_choose(Store *store, const MigratePlan *plan, CloudConnections *connections,
+			    GCancellable *cancellable, GError **error);
 
 /* The name of the host that job @record chose, for who tries another; NULL: it chose none yet. */
 const char *migrate_target_of(const JobRecord *record);

@@ -13,6 +13,7 @@
 #include "base/autofd.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/zero.h"
 #include "map/mounted-map.h"
 #include "map/storage-map.h"
 
@@ -40,8 +41,11 @@ static bool mask_disk(const Blkdev *disk, const DiskMap *map, const char *out, G
 	}
 	for (uint64_t at = 0; used_map_next(map->used, at, &e); at = e.offset + e.length) {
 		e.length = MIN(e.length, PIECE);
+		if (blkdev_is_hole(disk, e.offset, e.length))
+			continue;
 		if (!blkdev_read(disk, e.offset, buf, e.length, error) ||
-		    !io_pwrite(fd, out, e.offset, buf, e.length, error))
+		    (!is_zero(buf, e.length) &&
+		     !io_pwrite(fd, out, e.offset, buf, e.length, error)))
 			return false;
 	}
 	return true;

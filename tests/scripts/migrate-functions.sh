@@ -75,16 +75,27 @@ find_archive ()
     find "$cache" -maxdepth 1 -name 'debian-*.tar' 2>/dev/null | sort | tail -n 1
 }
 
-# make_guest: system/vmlinuz and system/initrd, once for all scripts.
+# make_guest: system/vmlinuz and system/initrd; made once for all scripts, and again when anything
+# that they are made of has changed.
 make_guest ()
 {
+    local archive made
     if [ -z "$(find_archive)" ]; then
         "$SOURCE_ROOT/tests/vm/make-debian" --cache "$cache" --size 2048 --deleted 0 debian
         rm debian*
     fi
-    "$SOURCE_ROOT/tests/vm/make-initramfs" --archive "$(find_archive)" \
-        --init "$SOURCE_ROOT/tests/vm/recorder-init" --program "$RECORDER" \
-        --module virtio_pci --module virtio_blk system
+    archive=$(find_archive)
+    made=$cache/guest-$({
+        echo "$archive"
+        cat "$SOURCE_ROOT"/tests/vm/{make-initramfs,recorder-init} "$RECORDER"
+    } | sha256sum | cut -c 1-16)
+    if [ ! -d "$made" ]; then
+        "$SOURCE_ROOT/tests/vm/make-initramfs" --archive "$archive" \
+            --init "$SOURCE_ROOT/tests/vm/recorder-init" --program "$RECORDER" \
+            --module virtio_pci --module virtio_blk "$made.$$"
+        mv -T "$made.$$" "$made" 2> /dev/null || rm -r "$made.$$" # another was faster
+    fi
+    ln -s "$made" system
 }
 
 # start_hosts N: they find each other, and have no VM.

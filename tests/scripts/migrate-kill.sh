@@ -38,7 +38,7 @@ where ()
 kill_after ()
 {
     local r=0 pid
-    "$hosts" net "$labdir" "$PROGRAM" migrate vm --quiet --state "$state" --bandwidth 24M \
+    "$hosts" net "$labdir" "$PROGRAM" migrate vm --quiet --state "$state" --bandwidth 32M \
         --delete-source-after 0 --commit "$3" > out 2> err &
     pid=$!
     sleep "$1"
@@ -78,7 +78,7 @@ check ()
 }
 
 for ((round = 0; round < rounds; round++)); do
-    delay=$(awk -v r=$RANDOM 'BEGIN { printf "%.2f", r / 32767 * 7 }')
+    delay=$(awk -v r=$RANDOM 'BEGIN { printf "%.2f", r / 32767 * 5.5 }')
     cancel=go
     [ $((RANDOM % 2)) -eq 0 ] || cancel=cancel
     commit=guarded

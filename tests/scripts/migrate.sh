@@ -12,6 +12,7 @@
 
 requires openssl version
 requires sqlite3 --version
+requires iptables --version
 
 libvirtd=$SOURCE_ROOT/tests/lab/libvirtd
 start_fleet 2
@@ -127,6 +128,37 @@ test_json ()
     diff -u docs program || fail "docs/json.md and migrate --json differ"
 }
 
+# here VERB ARG...: wherry on host 1 itself, with a store of its own.
+here ()
+{
+    "$libvirtd" in "$labdir/1" "$PROGRAM" "$1" --state "$workdir/here/wherry.db" "${@:2}"
+}
+
+# gives_up STATUS TEXT CMD...: it fails with that status, and says TEXT.
+gives_up ()
+{
+    local status=$1 text=$2 r=0
+    shift 2
+    "$@" > out 2> err || r=$?
+    [ $r -eq "$status" ] || fail "'$*': status $r: $(cat err)"
+    grep -qF -- "$text" err || fail "no '$text' in: $(cat err)"
+    runs_only_on 1
+    no_files_on 2
+}
+
+# A firewall before the target's QEMU: tried where wherry is on the source, told where it is not.
+test_ports ()
+{
+    local close=(INPUT -p tcp --dport 49152:49215 -j REJECT --reject-with icmp-host-prohibited)
+    here host add a qemu:///system --address 10.77.0.1 > added 2>&1 || fail "$(cat added)"
+    here host add b qemu+tcp://10.77.0.2/system --insecure > added 2>&1 || fail "$(cat added)"
+    "$libvirtd" in "$labdir/2" iptables -A "${close[@]}"
+    gives_up 4 "port 49152 of '10.77.0.2' cannot be reached" here migrate vm --quiet --attempts 1
+    gives_up 4 'must be open for the source' here migrate vm --quiet --attempts 1 --force
+    gives_up 4 'must be open for the source' migrate --attempts 1
+    "$libvirtd" in "$labdir/2" iptables -D "${close[@]}"
+}
+
 test_refusals ()
 {
     fails_with "no VM 'nix'" wherry migrate nix --quiet
@@ -152,6 +184,7 @@ there_and_back ()
         test_cloud
         test_dry_run
         test_refusals
+        test_ports
     fi
     on 1 autostart vm > /dev/null
     move 1 2
@@ -177,6 +210,7 @@ end_vm ()
     on "$at" destroy vm
     on "$at" undefine vm --nvram > /dev/null
     rm -f "$(images "$at")"/*
+    wherry host refresh > refresh.out # which forgets how it was
 }
 
 # step ARG...: from where it is to the other host.
@@ -222,7 +256,7 @@ test_tls ()
     mkdir tls
     openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout tls/ca-key.pem \
         -out tls/ca-cert.pem 2> openssl.err
-    fails_tls 'credentials'
+    fails_tls 'on both hosts (migrate_tls_x509_cert_dir'
     make_certificate 1 10.77.0.1
     make_certificate 2 10.77.0.2
     step --tls
@@ -336,7 +370,12 @@ busy_step ()
 # at once, or may stand still for longer and longer and is paused in the end.
 test_busy ()
 {
+    local saved
     start_vm 1 bios dirty=40 32M
+    saved=/var/lib/libvirt/busy
+    on 1 save vm $saved > /dev/null
+    cp -a --sparse=always "$(images 1)" disks
+    on 1 restore $saved > /dev/null
     wherry host remove h3 > removed || fail "host remove: $(cat removed)"
     wherry host refresh > refresh.out
     at=1
@@ -344,7 +383,10 @@ test_busy ()
     busy_step --timeout 10 --on-timeout postcopy --accept-postcopy-risk --commit fast
     grep -q 'the guest runs at the target from now on' err || fail "no post-copy: $(cat err)"
     end_vm
-    start_vm 1 bios dirty=40 32M
+    # The same guest once more, which takes less than to start it.
+    cp -a disks/. "$(images 1)"
+    on 1 define vm.xml > /dev/null
+    on 1 restore $saved > /dev/null
     at=1
     wherry host refresh > refresh.out
     busy_step --timeout 25 --on-timeout pause --verbose

@@ -18,6 +18,7 @@ static MigratePlan *make_plan(void)
 	plan->source_address = g_strdup("fe80::1");
 	plan->memory = UINT64_C(1) << 40;
 	plan->paused = true;
+	plan->force = true;
 	plan->min_free_cpus = INT64_MIN;
 	plan->max_load = 0.75;
 	plan->max_inbound = 1;
@@ -48,6 +49,7 @@ static void test_json(void **state)
 	assert_int_equal(back->on_timeout, MIGRATE_POSTCOPY);
 	assert_int_equal(back->commit, MIGRATE_COMMIT_FAST);
 	assert_true(back->paused);
+	assert_true(back->force);
 	assert_int_equal(back->disks->len, 2);
 	disk = g_ptr_array_index(back->disks, 1);
 	assert_string_equal(disk->source, "/p/b.raw");
