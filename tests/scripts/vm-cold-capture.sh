@@ -144,7 +144,7 @@ random_mib ()
 "$tests/vm/make-debian" --cache "$cache" --size "$SAS_MIB" --deleted 0 sas
 
 mkdir data
-random_mib 20 > data/cargo
+random_mib 60 > data/cargo
 new_disk mega "$MEGA_MIB" <<< 'start=1MiB, type=83'
 ext4_at mega 1 $((MEGA_MIB - 1)) mega data
 
