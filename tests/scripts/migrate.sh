@@ -201,13 +201,30 @@ there_and_back ()
         test_alternates
     fi
     said_in_order "$at"
+    [ "$1" = bios ] || test_switched_off
     end_vm
+}
+
+# Switched off by somebody while it is moved: it stays where it is, off, and the store knows that.
+test_switched_off ()
+{
+    local pid r=0
+    migrate --bandwidth 8M --json > out 2> err &
+    pid=$!
+    wait_for 60 grep -q 'copying the disks' out || fail "no disks are copied: $(cat out err)"
+    on "$at" destroy vm > /dev/null
+    wait $pid || r=$?
+    [ $r -eq 4 ] || fail "status $r: $(cat err)"
+    grep -q 'was switched off while it was being moved' err || fail "it says: $(cat err)"
+    [ "$(wherry vm show vm --json | jq -r '.host, .state' | xargs)" = "h$at off" ] ||
+        fail "the store says: $(wherry vm show vm --json)"
+    no_files_on "$(other "$at")"
 }
 
 # end_vm: it is gone with its disks, wherever it is.
 end_vm ()
 {
-    on "$at" destroy vm
+    on "$at" destroy vm > /dev/null 2>&1 || true # it may be off
     on "$at" undefine vm --nvram > /dev/null
     rm -f "$(images "$at")"/*
     wherry host refresh > refresh.out # which forgets how it was
