@@ -127,17 +127,17 @@ break_pool ()
 }
 mend_pool () { on "$1" pool-undefine move > /dev/null; }
 
-# A file of somebody is in the way.
-disk_in_the_way () { disk_of "$at" vda | sed "s,.*/,$(images "$1")/move/deep/,"; }
+# A file of somebody is in the way.  It goes before the next attempt, so its path is looked up before.
 break_disk ()
 {
-    mkdir -p "$(images "$1")/move/deep"
-    echo theirs > "$(disk_in_the_way "$1")"
+    theirs=$(disk_of "$at" vda | sed "s,.*/,$(images "$1")/move/deep/,")
+    mkdir -p "${theirs%/*}"
+    echo theirs > "$theirs"
 }
 mend_disk ()
 {
-    [ "$(cat "$(disk_in_the_way "$1")")" = theirs ] || fail "a file of others was touched"
-    rm "$(disk_in_the_way "$1")"
+    [ "$(cat "$theirs")" = theirs ] || fail "a file of others was touched"
+    rm "$theirs"
 }
 
 # The pool's filesystem is full, in a way that nobody sees who asks for its free bytes.
