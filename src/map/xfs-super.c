@@ -119,8 +119,8 @@ static bool check_sizes(const struct xfs_disk_super *sb, const Volume *volume,
 	if (is_size(ret->block_size, 512, 65536, sb->block_shift) &&
 	    is_size(ret->sector_size, 512, SECTOR_MAX, sb->sector_shift) &&
 	    ret->sector_size <= ret->block_size && ret->blocks <= volume->size / ret->block_size &&
-	    ret->ag_blocks > xfs_header_blocks(ret) && sb->ag_shift < 32 &&
-	    ret->ag_blocks <= 1u << sb->ag_shift && ret->ag_count > 0 &&
+	    ret->ag_blocks > 0 && sb->ag_shift < 32 && ret->ag_blocks <= 1u << sb->ag_shift &&
+	    ret->ag_count > 0 &&
 	    (ret->blocks + ret->ag_blocks - 1) / ret->ag_blocks == ret->ag_count &&
 	    xfs_ag_blocks(ret, ret->ag_count - 1) > xfs_header_blocks(ret))
 		return true;
@@ -185,7 +185,7 @@ bool xfs_super_read(const Volume *volume, struct xfs_super *ret, GError **error)
 		return false;
 	memcpy(super.uuid, sb.uuid, XFS_UUID_SIZE);
 	memcpy(super.meta_uuid, sb.uuid, XFS_UUID_SIZE);
-	if (super.version == 5 && be32_get(sb.incompat) & INCOMPAT_META_UUID)
+	if (be32_get(sb.incompat) & INCOMPAT_META_UUID) /* of version 5, as is its use */
 		memcpy(super.meta_uuid, sb.meta_uuid, XFS_UUID_SIZE);
 	*ret = super;
 	return true;

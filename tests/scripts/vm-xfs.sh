@@ -25,7 +25,10 @@ cache=$SOURCE_ROOT/build/demo
 qemu=
 leave ()
 {
-    [ -z "$qemu" ] || kill -KILL "$qemu" 2> /dev/null || true
+    if [ -n "$qemu" ]; then
+        kill -KILL "$qemu" 2> /dev/null || true
+        wait "$qemu" 2> /dev/null || true # it has the disks open
+    fi
     let_go
 }
 trap leave EXIT
@@ -143,7 +146,7 @@ machine ()
 }
 
 cksum "${names[@]/%/.img}" > before
-machine xfs "$run" 1500 "${names[@]}" vfour vfourcut small medium
+machine xfs "$run" 3000 "${names[@]}" vfour vfourcut small medium
 cksum "${names[@]/%/.img}" | diff before - || fail "a source disk was changed"
 
 # --- what came back

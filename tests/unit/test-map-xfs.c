@@ -123,6 +123,11 @@ static void test_super(void **state)
 		{ 40960 * 512, "Y", 1, "whose superblock in group 1 says" },
 		{ 40960 * 512 + 8, "\1", 1, "whose superblock in group 1 says" },
 		{ 40960 * 512 + 88, "\1", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 84, "\1", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 96, "\1", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 4, "\1", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 102, "\4", 1, "whose superblock in group 1 says" },
+		{ 40960 * 512 + 101, "\xa5", 1, "whose superblock in group 1 says" },
 	};
 	static const struct change v5[] = {
 		{ 208, "\0\0\0\1", 4, "compatible features 0x1 " },
@@ -188,7 +193,7 @@ static void test_sizes(void **state)
 	TOGETHER(BLOCKS("\0\2\0\0"), AG_BLOCKS("\0\1\0\0"), /* as large as its numbers go */
 		 WORDS("whose superblock in group 1 says"));
 	TOGETHER(BLOCKS("\0\0\0\0"), AG_COUNT("\0\0\0\0"), WORDS("XFS of 0 blocks"));
-	TOGETHER(BLOCKS("\0\1\x40\4"), AG_COUNT("\0\0\0\3"), WORDS("XFS of 81924 blocks"));
+	TOGETHER(BLOCKS("\0\1\x40\4"), AG_COUNT("\0\0\0\3"), WORDS("81924 blocks of 512"));
 	TOGETHER({ 100, "\x34", 1, NULL }, { 200, "\1", 1, NULL }); /* there is no second word */
 	(void)state;
 }
