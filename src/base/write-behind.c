@@ -42,8 +42,18 @@ static uint64_t piece_size(const struct write_behind *behind)
 				   : CLAMP(behind->allowed / 4, PIECE_MIN, PIECE_MAX);
 }
 
-/* Until no more than @left bytes are on their way. */
-static void wait_for_pieces(struct write_behind *behind, int fd, uint64_t left)
+/* The kernel or the filesystem does not know the call: it is a wish, then. */
+static bool is_unknown(int errnum)
+{
+	return errnum == ENOSYS || errnum == EINVAL || errnum == EOPNOTSUPP || errnum == ESPIPE;
+}
+
+/*
+ * Until no more than @left bytes are on their way.  What the kernel could not write it says once:
+ * here, and not in the fsync() that follows.
+ */
+static bool wait_for_pieces(struct write_behind *behind, int fd, const char *name, uint64_t left,
+			    GError **error)
 {
 	const unsigned int all =
 	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
@@ -51,10 +61,17 @@ static void wait_for_pieces(struct write_behind *behind, int fd, uint64_t left)
 	while (behind->sent - behind->waited > left) {
 		uint64_t n = MIN(piece_size(behind), behind->sent - behind->waited);
 
-		(void)sync_file_range(fd, (off_t)behind->waited, (off_t)n, all);
+		if (sync_file_range(fd, (off_t)behind->waited, (off_t)n, all) < 0 &&
+		    !is_unknown(errno)) {
+			wherry_error_sys(error, errno,
+					 "cannot write %" PRIu64 " bytes at %" PRIu64 " of '%s'", n,
+					 behind->waited, name);
+			return false;
+		}
 		(void)posix_fadvise(fd, (off_t)behind->waited, (off_t)n, POSIX_FADV_DONTNEED);
 		behind->waited += n;
 	}
+	return true;
 }
 
 /* What the medium takes in half a second, as far as that is known; not much more than before. */
@@ -103,7 +120,8 @@ static bool put_piece(struct write_behind *behind, int fd, const char *name, con
 	if (behind->direct >= 0 && is_aligned(behind->sent, data, len)) {
 		int r;
 
-		wait_for_pieces(behind, fd, 0);
+		if (!wait_for_pieces(behind, fd, name, 0, error))
+			return false;
 		r = put_direct(behind, name, data, len, ret, error);
 		if (r != 0)
 			return r > 0;
@@ -112,9 +130,8 @@ static bool put_piece(struct write_behind *behind, int fd, const char *name, con
 		return false;
 	(void)sync_file_range(fd, (off_t)behind->sent, (off_t)len, SYNC_FILE_RANGE_WRITE);
 	behind->sent += len;
-	wait_for_pieces(behind, fd, behind->allowed);
 	*ret = len;
-	return true;
+	return wait_for_pieces(behind, fd, name, behind->allowed, error);
 }
 
 bool write_behind_put(struct write_behind *behind, int fd, const char *name, uint64_t offset,
@@ -140,9 +157,9 @@ bool write_behind_put(struct write_behind *behind, int fd, const char *name, uin
 	return true;
 }
 
-void write_behind_drain(struct write_behind *behind, int fd)
+bool write_behind_drain(struct write_behind *behind, int fd, const char *name, GError **error)
 {
-	wait_for_pieces(behind, fd, 0);
+	return wait_for_pieces(behind, fd, name, 0, error);
 }
 
 void write_behind_clear(struct write_behind *behind)

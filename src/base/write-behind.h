@@ -27,11 +27,12 @@ void write_behind_init(struct write_behind *behind, int fd, uint64_t from);
 /*
  * Write @data behind what was written before (what lies between is none of ours, either); it goes
  * on its way, and leaves the page cache when it is there.  That it is there only io_flush() says.
+ * A failure may be that of what was put before; io_flush() does not see it again.
  */
 bool write_behind_put(struct write_behind *behind, int fd, const char *name, uint64_t offset,
 		      const void *data, size_t len, GError **error);
 
 /* Wait until all of that is there: a flush is short then. */
-void write_behind_drain(struct write_behind *behind, int fd);
+bool write_behind_drain(struct write_behind *behind, int fd, const char *name, GError **error);
 
 void write_behind_clear(struct write_behind *behind);

@@ -162,20 +162,18 @@ bool leaf_writer_wait(LeafWriter *writer, GError **error)
 		g_cond_wait(&writer->changed, &writer->lock);
 	ok = !has_failed(writer, error);
 	g_mutex_unlock(&writer->lock);
-	if (ok)
-		write_behind_drain(&writer->behind, writer->fd);
-	return ok;
+	return ok && write_behind_drain(&writer->behind, writer->fd, writer->name, error);
 }
 
 bool leaf_writer_write(LeafWriter *writer, uint64_t offset, const void *data, size_t len,
 		       GError **error)
 {
 	struct write_behind behind = writer->behind; /* the leaves go on where they were */
+	bool ok = write_behind_put(&behind, writer->fd, writer->name, offset, data, len, error) &&
+		  write_behind_drain(&behind, writer->fd, writer->name, error);
 
-	if (!write_behind_put(&behind, writer->fd, writer->name, offset, data, len, error))
-		return false;
-	write_behind_drain(&behind, writer->fd);
-	return true;
+	writer->behind.direct = behind.direct; /* closed, where the filesystem refused it */
+	return ok;
 }
 
 GArray *leaf_writer_sums(LeafWriter *writer)

@@ -130,9 +130,26 @@ bool migrate_reserve_run(JobContext *context, void *data, const void *item, GErr
 	return note_target(context, store, choice, error);
 }
 
+/* It may have been switched off meanwhile; what cannot be asked now the next refresh learns. */
+static void set_true_state(MigrateJob *job, JobContext *context, Store *store)
+{
+	const MigratePlan *plan = job->plan;
+	Cloud *source = migrate_job_source(job, context, NULL);
+	g_autoptr(FleetVm) vm = fleet_vm_find(store, plan->uuid, plan->source, NULL);
+	struct cloud_standing standing;
+
+	if (source && vm && cloud_domain_standing(source, plan->uuid, &standing, NULL, NULL) &&
+	    standing.defined)
+		(void)fleet_vm_set_state(store, vm->host_id, plan->uuid,
+					 cloud_domain_state_name(standing.state), NULL);
+}
+
 bool migrate_reserve_undo(JobContext *context, void *data, const void *item, GError **error)
 {
 	g_autoptr(Store) store = migrate_job_store(data, error);
 
-	return store && fleet_release(store, job_context_uuid(context), error);
+	if (!store || !fleet_release(store, job_context_uuid(context), error))
+		return false;
+	set_true_state(data, context, store);
+	return true;
 }

@@ -77,6 +77,22 @@ check ()
     at=$now
 }
 
+# lives_in_order I: as said_in_order, for a guest that may have started anew: with emulated CPUs its
+# kernel panics after a move now and then, after one of `virsh migrate` too (there one in 18 did).
+# More than once in 20 kills is something else.
+lives_in_order ()
+{
+    take_console "$1"
+    tr -d '\r' < transcript | sed '$d' | awk -v most=$((1 + (rounds + 19) / 20)) '
+        /^N 1$/ { lives++; last = 1; next }
+        !lives || !/^N [0-9]+$/ { next }
+        $2 != last + 1 { print "after " last " came " $0; bad = 1; exit }
+        { last++ }
+        END { if (lives != 1) print "the guest was started " lives + 0 " times"
+            exit bad || !lives || lives > most }' > order || fail "not in order: $(cat order)"
+    cat order
+}
+
 for ((round = 0; round < rounds; round++)); do
     delay=$(awk -v r=$RANDOM 'BEGIN { printf "%.2f", r / 32767 * 5.5 }')
     cancel=go
@@ -89,6 +105,6 @@ for ((round = 0; round < rounds; round++)); do
         "($(sqlite3 "$state" 'SELECT state FROM job ORDER BY id DESC LIMIT 1'))"
 done
 has_all_records "$at"
-said_in_order "$at"
+lives_in_order "$at"
 echo "$hits of $rounds hit, $moves moved"
 [ $hits -ge $((rounds / 2)) ] || fail "only $hits of $rounds kills hit a running wherry"

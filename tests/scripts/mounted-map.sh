@@ -159,13 +159,14 @@ check_width ()
     esac || fail "$name: $used bytes are in use by the kernel, and $want by others"
 }
 
-# writer: files come and go until there is a file stop; each time one more stays.
+# writer: files come and go until there is a file stop; each time one more stays.  No two have a page in
+# common: one written where it was before, in space that was free meanwhile, would not seem to be changed.
 writer ()
 {
     local n=0
     while [ ! -e stop ]; do
-        head -c $((RANDOM * 16)) "$noise" > "mnt/busy-$((n % 7))" 2> /dev/null || true
-        head -c $((RANDOM * 4)) "$noise" > "mnt/stays-$n" 2> /dev/null && sync mnt/stays-$n
+        noise_into "mnt/busy-$((n % 7))" 0 $((RANDOM * 16)) 2> /dev/null || true
+        noise_into "mnt/stays-$n" 0 $((RANDOM * 4)) 2> /dev/null && sync mnt/stays-$n
         rm -f "mnt/busy-$(((n + 3) % 7))"
         n=$((n + 1))
     done

@@ -18,12 +18,17 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static int n_waits; /* calls that wait for the medium */
+static int n_waits;      /* calls that wait for the medium */
+static bool lost_pieces; /* it does not take them, which is said once */
 
 int __wrap_sync_file_range(int fd, off_t offset, off_t len, unsigned int flags);
 int __wrap_sync_file_range(int fd, off_t offset, off_t len, unsigned int flags)
 {
 	assert_true(len <= (off_t)MIB); /* nobody can end a process in a longer one */
+	if (lost_pieces) {
+		errno = EIO;
+		return flags & SYNC_FILE_RANGE_WAIT_AFTER ? -1 : 0;
+	}
 	if (flags & SYNC_FILE_RANGE_WAIT_AFTER) {
 		n_waits++;
 		g_usleep(len > (off_t)(MIB / 2) ? 1000 : 300 * 1000); /* a slow medium */
@@ -64,6 +69,7 @@ static void test_slow(void **state)
 {
 	autofd int fd = memfd_create("file", MFD_CLOEXEC);
 	struct write_behind behind;
+	g_autoptr(GError) error = NULL;
 	uint8_t byte;
 
 	write_behind_init(&behind, fd, 0);
@@ -72,7 +78,7 @@ static void test_slow(void **state)
 		put(&behind, fd, i * MIB, MIB);
 		assert_true(behind.sent - behind.waited <= MIB / 2);
 	}
-	write_behind_drain(&behind, fd);
+	assert_ok(write_behind_drain(&behind, fd, "file", &error), error);
 	assert_int_equal(behind.waited, 3 * MIB);
 	assert_int_equal(n_waits, 12);
 	put(&behind, fd, 5 * MIB, 100); /* what lies between is another's */
@@ -128,12 +134,32 @@ static void test_failure(void **state)
 	assert_error(&error, WHERRY_ERROR_NO_SPACE, "cannot write 1 bytes at 0 of 'file'");
 }
 
+/* The kernel says to who waits that pages are lost, and to nobody after that. */
+static void test_lost(void **state)
+{
+	autofd int fd = memfd_create("file", MFD_CLOEXEC);
+	g_autofree uint8_t *data = g_malloc0(MIB);
+	g_autoptr(GError) error = NULL;
+	struct write_behind behind;
+
+	write_behind_init(&behind, fd, 0);
+	write_behind_clear(&behind);
+	lost_pieces = true;
+	assert_ok(write_behind_put(&behind, fd, "file", 0, data, 1000, &error), error);
+	assert_false(write_behind_drain(&behind, fd, "file", &error));
+	assert_error(&error, WHERRY_ERROR_IO, "cannot write 1000 bytes at 0 of 'file'");
+	assert_false(write_behind_put(&behind, fd, "file", 1000, data, MIB - 1000, &error));
+	assert_error(&error, WHERRY_ERROR_IO, "cannot write 262144 bytes at 0 of 'file'");
+	lost_pieces = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests_name("write-behind", tests, NULL, NULL);
