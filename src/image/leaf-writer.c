@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How long the medium may need for what waits, in times of what may be on its way to it. */
-#define WAITING_TIMES 4
-
 struct leaf {
 	uint64_t offset;
 	size_t skip, len;
@@ -83,7 +80,7 @@ static void give_back(LeafWriter *writer, struct leaf *leaf, GError *error)
 {
 	g_mutex_lock(&writer->lock);
 	writer->bytes -= leaf->len;
-	writer->allowed = WAITING_TIMES * writer->behind.allowed;
+	writer->allowed = writer->behind.allowed;
 	g_queue_push_head(&writer->spare, g_steal_pointer(&leaf->data));
 	if (writer->error)
 		g_clear_error(&error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Full leaves of an image file are summed, and go to the medium in a thread of their own: whoever
- * fills the next one does not wait for it, as long as no more are on their way than it takes in two
- * seconds.
+ * fills the next one does not wait for it, as long as no more are on their way than it takes in
+ * half a second.
  */
 #pragma once
 
