@@ -6,6 +6,12 @@
 
 #include <zstd.h>
 
+/*
+ * Of a frame's hash table at level 1: at 2^12 entries, 16 KiB, it stays in a core's first cache
+ * beside the cluster.  That saves 8 % of the time, and costs 1 % of size; 2^11 costs 3 %.
+ */
+#define FAST_HASH_LOG 12
+
 struct compressor {
 	ZSTD_CCtx *context; /* owned */
 };
@@ -26,6 +32,8 @@ Compressor *compressor_new(int level)
 	compressor->context = ZSTD_createCCtx();
 	g_assert(compressor->context);
 	set_parameter(compressor, ZSTD_c_compressionLevel, level);
+	if (level == 1)
+		set_parameter(compressor, ZSTD_c_hashLog, FAST_HASH_LOG);
 	set_parameter(compressor, ZSTD_c_contentSizeFlag, 1);
 	set_parameter(compressor, ZSTD_c_checksumFlag, 0); /* the file is summed as a whole */
 	return compressor;
