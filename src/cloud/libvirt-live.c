@@ -51,62 +51,18 @@ char *libvirt_domain_xml(Cloud *cloud, const char *uuid, enum cloud_xml view,
 	return g_steal_pointer(&request->reason);
 }
 
-/* Of the record's disk @index; false: it is not there. */
-static bool find_size(const virDomainStatsRecord *record, unsigned int index, const char *what,
-		      uint64_t *ret)
-{
-	g_autofree char *name = g_strdup_printf("block.%u.%s", index, what);
-	unsigned long long value;
-
-	if (virTypedParamsGetULLong(record->params, record->nparams, name, &value) != 1)
-		return false;
-	*ret = value;
-	return true;
-}
-
-static bool find_sizes(const virDomainStatsRecord *record, CloudDisk *disk)
-{
-	for (unsigned int i = 0;; i++) {
-		g_autofree char *name = g_strdup_printf("block.%u.name", i);
-		const char *target;
-
-		if (virTypedParamsGetString(record->params, record->nparams, name, &target) != 1)
-			return false; /* it was the last */
-		if (strcmp(target, disk->target) == 0)
-			return find_size(record, i, "capacity", &disk->capacity) &&
-			       find_size(record, i, "allocation", &disk->allocation);
-	}
-}
-
-static void ask_sizes(virDomainPtr domain, CloudDisk *disk)
+/*
+ * Sizes as QEMU has them while the VM runs.  Where there are none (an empty drive, a network disk
+ * of a VM that is off) they are not known.
+ */
+static void read_sizes(virDomainPtr domain, CloudDisk *disk)
 {
 	virDomainBlockInfo info;
 
-	if (virDomainGetBlockInfo(domain, disk->target, &info, 0) < 0)
+	if (!disk->source || virDomainGetBlockInfo(domain, disk->target, &info, 0) < 0)
 		return;
 	disk->capacity = info.capacity;
 	disk->allocation = info.allocation;
-}
-
-/*
- * Sizes as QEMU has them while the VM runs: it is asked once for all, and for each only where that
- * says nothing.  Where there are none (an empty drive, a network disk of a VM that is off) they are
- * not known.
- */
-static void read_sizes(virDomainPtr domain, GPtrArray *disks)
-{
-	virDomainPtr domains[] = { domain, NULL };
-	virDomainStatsRecordPtr *records = NULL;
-	int count = virDomainListGetStats(domains, VIR_DOMAIN_STATS_BLOCK, &records, 0);
-
-	for (unsigned int i = 0; i < disks->len; i++) {
-		CloudDisk *disk = g_ptr_array_index(disks, i);
-
-		if (disk->source && (count != 1 || !find_sizes(records[0], disk)))
-			ask_sizes(domain, disk);
-	}
-	if (count >= 0)
-		virDomainStatsRecordListFree(records);
 }
 
 static bool work_disks(virConnectPtr connection, LibvirtRequest *request, GError **error)
@@ -120,8 +76,8 @@ static bool work_disks(virConnectPtr connection, LibvirtRequest *request, GError
 		return false;
 	}
 	disks = libvirt_read_disks(xml, error);
-	if (disks)
-		read_sizes(domain, disks);
+	for (unsigned int i = 0; disks && i < disks->len; i++)
+		read_sizes(domain, g_ptr_array_index(disks, i));
 	request->list = g_steal_pointer(&disks);
 	return request->list != NULL;
 }
