@@ -13,11 +13,23 @@ requires sqlite3 --version
 
 start_host
 
-# cut_off BUNDLE DISK CALL: an update of it dies at that call which changes a file.
+# update BUNDLE DISK [NAME=VALUE...]: with the library that makes faults.
+update ()
+{
+    env LD_PRELOAD="$FILE_FAULTS_LIBRARY" WHERRY_ROOT="$SOURCE_ROOT/tests/facts/bios/root" "${@:3}" \
+        "$PROGRAM" capture --quiet --update "$1" "$2" > /dev/null 2>&1
+}
+
+# cut_off BUNDLE DISK N: an update of it dies N calls that change a file after the one that commits
+# it, which a copy tells.
 cut_off ()
 {
-    ! LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_AT=$3 WHERRY_ROOT=$SOURCE_ROOT/tests/facts/bios/root \
-        "$PROGRAM" capture --quiet --update "$1" "$2" > /dev/null 2>&1 || fail "it was not cut off"
+    local commit
+    cp -r "$1" counted
+    update counted "$2" FAULT_LOG="$PWD/calls" || fail "no update of a copy"
+    commit=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
+    rm -r counted calls
+    ! update "$1" "$2" FAULT_AT=$((commit + $3)) || fail "it was not cut off"
     [ -e "$1/update.journal" ] || fail "no journal is left"
 }
 
@@ -35,13 +47,10 @@ make_bundle web bios 9
 cp -r medium/wherry/web medium/wherry/begun
 cp web-0.raw old.raw
 dd if=/dev/urandom of=web-0.raw bs=1M seek=3 count=2 conv=notrunc status=none
-
-LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_LOG=$PWD/calls WHERRY_ROOT=$SOURCE_ROOT/tests/facts/bios/root \
-    "$PROGRAM" capture --quiet --update medium/wherry/web web-0.raw > /dev/null
-commit=$(grep -n renameat calls | sed -n 2p | cut -d: -f1)
+update medium/wherry/web web-0.raw || fail "no update"
 dd if=/dev/urandom of=web-0.raw bs=1M seek=6 count=2 conv=notrunc status=none
-cut_off medium/wherry/web web-0.raw $((commit + 3))
-cut_off medium/wherry/begun web-0.raw $((commit - 3))
+cut_off medium/wherry/web web-0.raw 3
+cut_off medium/wherry/begun web-0.raw -3
 mount --bind medium medium
 mounts+=("$PWD/medium")
 mount -o remount,bind,ro medium
