@@ -473,6 +473,7 @@ static void *worker_thread(void *userdata)
 static bool make_slots(Pipeline *pipeline, GError **error)
 {
 	pipeline->n_slots = SLOTS / MAX(pipeline->options.share, 1);
+	g_assert(pipeline->n_slots > WAKE_READER);
 	pipeline->slots = g_new0(struct slot, pipeline->n_slots);
 	for (unsigned int i = 0; i < pipeline->n_slots; i++) {
 		struct slot *slot = &pipeline->slots[i];
