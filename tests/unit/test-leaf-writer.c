@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Leaves get to the file also where the filesystem opens it past the page cache, but does not
- * write. */
+/*
+ * Leaves get to the file also where the filesystem opens it past the page cache, but does not write
+ * there.
+ */
 #include "unit.h"
 
 #include "base/autofd.h"

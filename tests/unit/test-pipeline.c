@@ -17,7 +17,7 @@
 #define DISK_SIZE ((UINT64_C(40) << 20) + 512)
 
 static bool refused;         /* the kernel has no io_uring for us */
-static unsigned int n_tried; /* clusters, by one worker */
+static unsigned int n_tried; /* clusters, by all workers */
 
 size_t __real_compressor_run(Compressor *compressor, const void *in, void *out);
 size_t __wrap_compressor_run(Compressor *compressor, const void *in, void *out);
@@ -26,7 +26,7 @@ int __wrap_io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsi
 
 size_t __wrap_compressor_run(Compressor *compressor, const void *in, void *out)
 {
-	n_tried++;
+	g_atomic_int_inc(&n_tried);
 	return __real_compressor_run(compressor, in, out);
 }
 
