@@ -24,9 +24,10 @@ test:
 	@$(INSTALL_PACKAGES) build test demo
 	@tests/run
 
+# TESTS=: the whole tables of these alone.
 test-all:
 	@$(INSTALL_PACKAGES) build test demo
-	@tests/run --all
+	@tests/run --all $(TESTS)
 
 bench:
 	@$(INSTALL_PACKAGES) build bench
