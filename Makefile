@@ -31,9 +31,7 @@ test-all:
 
 bench:
 	@$(INSTALL_PACKAGES) build bench
-	@tests/bench/run
-	@tests/bench/maps
-	@tests/bench/migrate
+	@missed=0; for part in run maps migrate; do tests/bench/$$part || missed=1; done; exit $$missed
 
 lint:
 	@$(INSTALL_PACKAGES) build lint
