@@ -142,35 +142,37 @@ bool cloud_place_remove_directory(const struct cloud_place *place, GError **erro
 
 /* ---- The pool ---- */
 
-/* Somebody made a pool at the same path: it is used. */
-static bool use_found(const struct cloud_place *place, Cloud *cloud, const GError *cause,
-		      GError **error)
+/* 1: somebody has made a pool at the path, which is used from now on; 0: no; -1: failed. */
+static int use_found(const struct cloud_place *place, Cloud *cloud, GError **error)
 {
 	g_autoptr(CloudPool) pool = NULL;
 	int r = cloud_pool_find_path(cloud, place->path, &pool, cancellable_of(place), error);
 
-	if (r < 0)
-		return false;
-	if (r == 0 || strcmp(pool->type, "dir") != 0) {
-		g_propagate_error(error, g_error_copy(cause));
-		return false;
-	}
-	return set_note(place, NOTE_FOUND, pool->uuid, error) &&
-	       set_note(place, NOTE_MADE, NULL, error);
+	if (r <= 0 || strcmp(pool->type, "dir") != 0 || strcmp(pool->uuid, place->uuid) == 0)
+		return r < 0 ? -1 : 0;
+	return set_note(place, NOTE_FOUND, pool->uuid, error) ? 1 : -1;
 }
 
 static bool define_pool(const struct cloud_place *place, Cloud *cloud, GError **error)
 {
 	g_autoptr(GError) cause = NULL;
+	int r = get_note(place, NULL, NOTE_MADE) ? 0 : use_found(place, cloud, error);
 
+	if (r != 0)
+		return r > 0;
 	if (!set_note(place, NOTE_MADE, place->uuid, error))
 		return false;
 	if (cloud_pool_define(cloud, place->uuid, place->name, place->path, cancellable_of(place),
 			      &cause))
 		return true;
-	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS))
-		return use_found(place, cloud, cause, error);
-	g_propagate_error(error, g_steal_pointer(&cause));
+	/* Somebody was faster. */
+	r = g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS)
+		? use_found(place, cloud, error)
+		: 0;
+	if (r > 0)
+		return set_note(place, NOTE_MADE, NULL, error);
+	if (r == 0)
+		g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
 

@@ -190,22 +190,6 @@ static char *choose_name(const MigrateJob *job, const JobContext *context,
 	return r > 0 ? tag_name(name, job_context_uuid(context)) : g_steal_pointer(&name);
 }
 
-static bool note_name(const MigrateJob *job, JobContext *context, const struct migrate_disk *disk,
-		      GError **error)
-{
-	g_autofree char *name = NULL, *path = NULL;
-
-	if (job_noted(context, NULL, NOTE_PATH))
-		return true;
-	name = choose_name(job, context, disk, error);
-	if (!name)
-		return false;
-	path = g_build_filename(job_noted(context, "reserve", "path"), name, NULL);
-	return job_note_all(context,
-			    (const struct job_pair[]){ { NOTE_NAME, name }, { NOTE_PATH, path } },
-			    2, error);
-}
-
 /* Fails if something of others has the name. */
 static bool check_free(JobContext *context, Cloud *target, const char *pool, const char *name,
 		       GError **error)
@@ -221,16 +205,29 @@ static bool check_free(JobContext *context, Cloud *target, const char *pool, con
 	return r == 0;
 }
 
-/* Noted means: when that was written nothing had the name. */
-static bool claim(JobContext *context, Cloud *target, const char *pool, const char *name,
-		  GError **error)
+/* Noted in one: the file's name, and that nothing had it when that was written. */
+static bool claim_new(const MigrateJob *job, JobContext *context, const struct migrate_disk *disk,
+		      const char *pool, GError **error)
 {
-	if (job_noted(context, NULL, NOTE_MADE))
-		/* What an earlier attempt has left there, who knows how far it got. */
-		return cloud_volume_delete(target, pool, name, job_context_cancellable(context),
-					   error);
-	return check_free(context, target, pool, name, error) &&
-	       job_note(context, NOTE_MADE, name, error);
+	g_autofree char *name = choose_name(job, context, disk, error), *path = NULL;
+
+	if (!name || !check_free(context, job->target, pool, name, error))
+		return false;
+	path = g_build_filename(job_noted(context, "reserve", "path"), name, NULL);
+	return job_note_all(context,
+			    (const struct job_pair[]){
+				{ NOTE_NAME, name }, { NOTE_PATH, path }, { NOTE_MADE, name } },
+			    3, error);
+}
+
+/* What an earlier attempt has left there, who knows how far it got, goes. */
+static bool claim(const MigrateJob *job, JobContext *context, const struct migrate_disk *disk,
+		  const char *pool, GError **error)
+{
+	if (!job_noted(context, NULL, NOTE_MADE))
+		return claim_new(job, context, disk, pool, error);
+	return cloud_volume_delete(job->target, pool, job_noted(context, NULL, NOTE_NAME),
+				   job_context_cancellable(context), error);
 }
 
 /* The host must see what was asked for: QEMU refuses a copy of another size. */
@@ -262,12 +259,12 @@ bool migrate_disk_run(JobContext *context, void *data, const void *item, GError 
 	g_autofree char *pool = NULL, *name = NULL;
 	struct owner owner;
 
-	if (!target || !note_name(job, context, disk, error))
+	if (!target)
 		return false;
 	pool = g_strdup(cloud_place_pool(owner_init(&owner, job, context)));
-	name = g_strdup(job_noted(context, NULL, NOTE_NAME));
-	if (!claim(context, target, pool, name, error))
+	if (!claim(job, context, disk, pool, error))
 		return false;
+	name = g_strdup(job_noted(context, NULL, NOTE_NAME));
 	if (cloud_volume_create(target, pool, name, disk->format, disk->capacity,
 				job_context_cancellable(context), &cause))
 		return check_made(context, target, pool, name, disk, error);
