@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "cli/choose-options.h"
-#include "cli/fleet-cancel.h"
 #include "cli/fleet-print.h"
 #include "cli/interrupt.h"
 #include "cli/jobs.h"
@@ -148,12 +147,12 @@ static bool check_refreshed(const GPtrArray *refreshed, GError **error)
 
 static bool refresh_hosts(const struct host_call *call, GError **error)
 {
-	g_auto(FleetCancel) cancel = { 0 };
+	g_autoptr(InterruptRelay) relay = interrupt_relay_new();
 	g_autoptr(GPtrArray) refreshed = NULL;
 
-	fleet_cancel_begin(&cancel);
-	refreshed = fleet_refresh(call->store, *call->args ? (const char *const *)call->args : NULL,
-				  NULL, call->timeout_ms, cancel.cancellable, error);
+	refreshed =
+	    fleet_refresh(call->store, *call->args ? (const char *const *)call->args : NULL, NULL,
+			  call->timeout_ms, interrupt_relay_cancellable(relay), error);
 	if (!refreshed)
 		return false;
 	fleet_print_refreshed(refreshed, call->common->json);
@@ -162,7 +161,7 @@ static bool refresh_hosts(const struct host_call *call, GError **error)
 
 static bool choose_host(const struct host_call *call, GError **error)
 {
-	g_auto(FleetCancel) cancel = { 0 };
+	g_autoptr(InterruptRelay) relay = interrupt_relay_new();
 	g_autoptr(FleetVm) vm = fleet_vm_find(call->store, call->args[0], call->words->host, error);
 	struct fleet_request request = {
 		.vm = vm,
@@ -173,8 +172,7 @@ static bool choose_host(const struct host_call *call, GError **error)
 
 	if (!vm)
 		return false;
-	fleet_cancel_begin(&cancel);
-	choice = fleet_choose(call->store, &request, cancel.cancellable, error);
+	choice = fleet_choose(call->store, &request, interrupt_relay_cancellable(relay), error);
 	if (!choice)
 		return false;
 	fleet_print_choice(choice, call->common->json);

@@ -3,7 +3,6 @@
 #include "cli/commands.h"
 
 #include "base/error.h"
-#include "cli/fleet-cancel.h"
 #include "cli/interrupt.h"
 #include "cli/jobs.h"
 #include "cli/migrate-print.h"
@@ -63,11 +62,11 @@ static bool on_stop(void *userdata)
 
 static bool show_plan(struct migrate_call *call, const MigratePlan *plan, GError **error)
 {
-	g_auto(FleetCancel) cancel = { 0 };
+	g_autoptr(InterruptRelay) relay = interrupt_relay_new();
 	g_autoptr(FleetChoice) choice = NULL;
 
-	fleet_cancel_begin(&cancel);
-	choice = migrate_choose(call->store, plan, call->connections, cancel.cancellable, error);
+	choice = migrate_choose(call->store, plan, call->connections,
+				interrupt_relay_cancellable(relay), error);
 	if (!choice)
 		return false;
 	migrate_print_plan(plan, choice, call->common->json);
@@ -156,13 +155,12 @@ static bool run_job(struct migrate_call *call, const MigratePlan *plan, GError *
 static MigratePlan *prepare(struct migrate_call *call, GError **error)
 {
 	struct migrate_options options = call->meaning->options;
-	g_auto(FleetCancel) cancel = { 0 };
+	g_autoptr(InterruptRelay) relay = interrupt_relay_new();
 	MigratePlan *plan;
 
 	options.connections = call->connections;
 	options.except = (const char *const *)call->tried->pdata;
-	fleet_cancel_begin(&cancel);
-	plan = migrate_prepare(call->store, &options, cancel.cancellable, error);
+	plan = migrate_prepare(call->store, &options, interrupt_relay_cancellable(relay), error);
 	for (unsigned int i = 0; plan && i < plan->warnings->len; i++)
 		display_warn(g_ptr_array_index(plan->warnings, i), call->display);
 	return plan;

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define RELAY_STEP_US (50 * 1000)
+/* Between two looks of a thread at the flag. */
+#define STEP_US (50 * 1000)
 
 /* So long work may take to end by itself. */
 #define GUARD_PATIENCE_US (600 * 1000)
@@ -35,20 +36,62 @@ bool interrupt_asked(void)
 	return asked != 0;
 }
 
+/* ---- Threads that look at the flag ---- */
+
+/* The thread's, and how its end is told: who ends it does not wait for its next look. */
+struct looker {
+	GMutex lock;
+	GCond changed;
+	bool end;
+	GThread *thread;
+};
+
+static void looker_start(struct looker *looker, const char *name, void *(*run)(void *data),
+			 void *data)
+{
+	g_mutex_init(&looker->lock);
+	g_cond_init(&looker->changed);
+	looker->thread = g_thread_new(name, run, data);
+}
+
+/* Until the next look is due.  False: the thread has to end. */
+static bool looker_wait(struct looker *looker)
+{
+	int64_t next = g_get_monotonic_time() + STEP_US;
+	bool end;
+
+	g_mutex_lock(&looker->lock);
+	while (!looker->end && g_cond_wait_until(&looker->changed, &looker->lock, next))
+		;
+	end = looker->end;
+	g_mutex_unlock(&looker->lock);
+	return !end;
+}
+
+static void looker_stop(struct looker *looker)
+{
+	g_mutex_lock(&looker->lock);
+	looker->end = true;
+	g_cond_signal(&looker->changed);
+	g_mutex_unlock(&looker->lock);
+	g_thread_join(looker->thread);
+	g_cond_clear(&looker->changed);
+	g_mutex_clear(&looker->lock);
+}
+
 struct interrupt_relay {
 	GCancellable *cancellable;
-	GThread *thread;
-	int end; /* atomic */
+	struct looker looker;
 };
 
 static void *relay_thread(void *data)
 {
 	InterruptRelay *relay = data;
 
-	while (!g_atomic_int_get(&relay->end) && !interrupt_asked())
-		g_usleep(RELAY_STEP_US);
-	if (interrupt_asked())
-		g_cancellable_cancel(relay->cancellable);
+	while (!interrupt_asked())
+		if (!looker_wait(&relay->looker))
+			return NULL;
+	g_cancellable_cancel(relay->cancellable);
 	return NULL;
 }
 
@@ -57,7 +100,7 @@ InterruptRelay *interrupt_relay_new(void)
 	InterruptRelay *relay = g_new0(InterruptRelay, 1);
 
 	relay->cancellable = g_cancellable_new();
-	relay->thread = g_thread_new("interrupt", relay_thread, relay);
+	looker_start(&relay->looker, "interrupt", relay_thread, relay);
 	return relay;
 }
 
@@ -70,29 +113,24 @@ void interrupt_relay_free(InterruptRelay *relay)
 {
 	if (!relay)
 		return;
-	g_atomic_int_set(&relay->end, 1);
-	g_thread_join(relay->thread);
+	looker_stop(&relay->looker);
 	g_object_unref(relay->cancellable);
 	g_free(relay);
 }
 
 struct interrupt_guard {
 	const char *message; /* borrowed */
-	GThread *thread;
-	int end; /* atomic */
+	struct looker looker;
 };
 
 static void *guard_thread(void *data)
 {
 	InterruptGuard *guard = data;
-	int left = GUARD_PATIENCE_US / RELAY_STEP_US;
 
-	while (left > 0) { /* ends: with the work, or some steps after a signal */
-		if (g_atomic_int_get(&guard->end))
+	/* Ends: with the work, or some steps after a signal. */
+	for (int left = GUARD_PATIENCE_US / STEP_US; left > 0; left -= interrupt_asked())
+		if (!looker_wait(&guard->looker))
 			return NULL;
-		g_usleep(RELAY_STEP_US);
-		left -= interrupt_asked();
-	}
 	fprintf(stderr, "%s: %s\n", g_get_prgname(), guard->message);
 	_exit(STATUS_INTERRUPTED); /* not exit(): others are at work on what it would free */
 }
@@ -102,7 +140,7 @@ InterruptGuard *interrupt_guard_new(const char *message)
 	InterruptGuard *guard = g_new0(InterruptGuard, 1);
 
 	guard->message = message;
-	guard->thread = g_thread_new("guard", guard_thread, guard);
+	looker_start(&guard->looker, "guard", guard_thread, guard);
 	return guard;
 }
 
@@ -110,7 +148,6 @@ void interrupt_guard_free(InterruptGuard *guard)
 {
 	if (!guard)
 		return;
-	g_atomic_int_set(&guard->end, 1);
-	g_thread_join(guard->thread);
+	looker_stop(&guard->looker);
 	g_free(guard);
 }

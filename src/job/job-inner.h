@@ -21,6 +21,7 @@ struct job_context {
 	Job *job;
 	const struct job_runner *runner;
 	int position; /* of the task; JOURNAL_NO_TASK in kind->resume() */
+	int begun;    /* the task whose begin the end of the one before has written; or none */
 	unsigned int attempt;
 	bool given_up; /* by job_give_up() */
 	Watch *watch;  /* NULL in undo, which nothing stops */

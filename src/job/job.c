@@ -291,13 +291,12 @@ const char *job_noted(const JobContext *context, const char *task, const char *k
 	return NULL;
 }
 
-bool job_set_result(JobContext *context, const char *text, GError **error)
+void job_set_result(JobContext *context, const char *text)
 {
 	JobRecord *record = context->job->record;
 
 	g_free(record->result);
 	record->result = g_strdup(text);
-	return journal_save(context->job->store, record, JOURNAL_NO_TASK, error);
 }
 
 bool job_progress(const struct progress *now, void *p)

@@ -87,8 +87,8 @@ bool job_note_all(JobContext *context, const struct job_pair *pairs, size_t coun
  */
 const char *job_noted(const JobContext *context, const char *task, const char *key);
 
-/* What came of the job, for `job show` and scripts (a UUID, JSON); durable. */
-bool job_set_result(JobContext *context, const char *text, GError **error);
+/* What came of the job, for `job show` and scripts (a UUID, JSON); durable with the task's end. */
+void job_set_result(JobContext *context, const char *text);
 
 /* A progress_fn, with the context as userdata: false once it is time to stop. */
 bool job_progress(const struct progress *now, void *context);

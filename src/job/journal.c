@@ -169,14 +169,25 @@ static bool check_changed(Store *store, const JobRecord *record, GError **error)
 	return false;
 }
 
-bool journal_save(Store *store, const JobRecord *record, int position, GError **error)
+/* @position: JOURNAL_NO_TASK is nothing. */
+static bool update_if_task(Store *store, const JobRecord *record, int position, GError **error)
+{
+	return position == JOURNAL_NO_TASK || update_task(store, record, position, error);
+}
+
+bool journal_save_step(Store *store, const JobRecord *record, int ended, int begun, GError **error)
 {
 	g_auto(Transaction) transaction = { 0 };
 
 	return transaction_begin(&transaction, store, error) && update_job(store, record, error) &&
-	       check_changed(store, record, error) &&
-	       (position == JOURNAL_NO_TASK || update_task(store, record, position, error)) &&
+	       check_changed(store, record, error) && update_if_task(store, record, ended, error) &&
+	       update_if_task(store, record, begun, error) &&
 	       transaction_commit(&transaction, error);
+}
+
+bool journal_save(Store *store, const JobRecord *record, int position, GError **error)
+{
+	return journal_save_step(store, record, position, JOURNAL_NO_TASK, error);
 }
 
 static Statement *prepare_note(Store *store, const char *value, GError **error)

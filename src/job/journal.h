@@ -23,6 +23,8 @@ bool journal_create(Store *store, JobRecord *record, int lock_fd, GError **error
  * `cancel`, which is for others to set.
  */
 bool journal_save(Store *store, const JobRecord *record, int position, GError **error);
+/* The same of two tasks at once: one that has ended, and the next, which begins (or none). */
+bool journal_save_step(Store *store, const JobRecord *record, int ended, int begun, GError **error);
 
 /* Insert, replace or (value NULL) take away notes, in @record too. */
 bool journal_note(Store *store, JobRecord *record, int position, const struct job_pair *pairs,

@@ -58,7 +58,7 @@ static int turn_back_stopped(Job *job, int position, enum watch_reason reason, G
 			 WHERRY_ERROR_CANCELLED, error);
 }
 
-static bool save_begin(Job *job, int position, GError **error)
+static void begin_task(const Job *job, int position)
 {
 	struct task_record *task = job_task_record(job, (unsigned int)position);
 
@@ -66,21 +66,44 @@ static bool save_begin(Job *job, int position, GError **error)
 	task->attempts++;
 	if (task->started == 0)
 		task->started = g_get_real_time();
-	return journal_save(job->store, job->record, position, error);
 }
 
-/* The last task's end is the job's. */
-static bool save_done(Job *job, int position, GError **error)
+static bool save_begin(JobContext *context, GError **error)
 {
-	struct task_record *task = job_task_record(job, (unsigned int)position);
+	if (context->begun == context->position) {
+		context->begun = JOURNAL_NO_TASK;
+		return true;
+	}
+	begin_task(context->job, context->position);
+	return journal_save(context->job->store, context->job->record, context->position, error);
+}
+
+/* The next that has not run, after the one at @position; JOURNAL_NO_TASK: none. */
+static int find_next(const Job *job, int position)
+{
+	for (unsigned int i = (unsigned int)position + 1; i < job->tasks->len; i++)
+		if (job_task_record(job, i)->state != TASK_DONE)
+			return (int)i;
+	return JOURNAL_NO_TASK;
+}
+
+/* With the begin of the next, unless the job has to stop; the last task's end is the job's. */
+static bool save_done(JobContext *context, GError **error)
+{
+	Job *job = context->job;
+	struct task_record *task = job_task_record(job, (unsigned int)context->position);
+	int next = find_next(job, context->position);
 
 	task->state = TASK_DONE;
 	task->ended = g_get_real_time();
-	if ((unsigned int)position + 1 == job->tasks->len) {
+	if (next == JOURNAL_NO_TASK) {
 		job->record->state = JOB_DONE;
 		job->record->ended = task->ended;
+	} else if (job_asked_to_stop(context) == WATCH_NONE) {
+		begin_task(job, next);
+		context->begun = next;
 	}
-	return journal_save(job->store, job->record, position, error);
+	return journal_save_step(job->store, job->record, context->position, context->begun, error);
 }
 
 /* After job_commit() there is no way back: 1: may be tried again, -1: not now. */
@@ -135,13 +158,13 @@ static int try_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	g_autoptr(GError) failure = NULL;
 	int r;
 
-	if (!save_begin(job, context->position, error))
+	if (!save_begin(context, error))
 		return -1;
 	context->attempt = record->attempts;
 	context->given_up = false;
 	job_tell(context->runner, "task '%s': attempt %u", task->name, record->attempts);
 	if (task->run(context, job->data, task->item, &failure))
-		return save_done(job, context->position, error) ? 1 : -1;
+		return save_done(context, error) ? 1 : -1;
 	g_assert(failure);
 
 	*ret_stopped = job_asked_to_stop(context);
@@ -167,7 +190,9 @@ static int run_task(JobContext *context, enum watch_reason *ret_stopped, GError 
 	int r;
 
 	do {
-		*ret_stopped = job_asked_to_stop(context);
+		/* Of one that is begun it was asked before that was written. */
+		*ret_stopped =
+		    context->begun == context->position ? WATCH_NONE : job_asked_to_stop(context);
 		if (*ret_stopped != WATCH_NONE)
 			return turn_back_stopped(context->job, context->position, *ret_stopped,
 						 error);
@@ -228,6 +253,7 @@ static int run_forward(Job *job, const struct job_runner *runner, enum watch_rea
 		.job = job,
 		.runner = runner,
 		.position = JOURNAL_NO_TASK,
+		.begun = JOURNAL_NO_TASK,
 		.watch = watch,
 		.cancellable = watch_cancellable(watch),
 	};

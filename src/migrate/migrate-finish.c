@@ -214,6 +214,8 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 {
 	MigrateJob *job = data;
 	int64_t due = g_get_real_time() + (int64_t)job->plan->grace * G_USEC_PER_SEC;
+	const GPtrArray *disks = job->plan->disks;
+	g_autofree const char **paths = g_new0(const char *, disks->len);
 	g_autofree char *result = describe(job, context);
 	g_autoptr(Store) store = migrate_job_store(job, error);
 
@@ -221,14 +223,11 @@ bool migrate_clean_run(JobContext *context, void *data, const void *item, GError
 		return false;
 	cloud_connections_give(job->connections,
 			       g_steal_pointer(&job->source)); /* to be used here */
-	for (unsigned int i = 0; i < job->plan->disks->len; i++) {
-		const struct migrate_disk *disk = g_ptr_array_index(job->plan->disks, i);
-
-		if (!migrate_grace_add(store, job->plan->source_uri, disk->source, job->plan->uuid,
-				       due, error))
-			return false;
-	}
-	return (job->plan->grace > 0 ||
-		migrate_grace_purge(store, due, job->connections, warn, context, NULL, error)) &&
-	       job_set_result(context, result, error);
+	for (unsigned int i = 0; i < disks->len; i++)
+		paths[i] = ((const struct migrate_disk *)g_ptr_array_index(disks, i))->source;
+	job_set_result(context, result);
+	return migrate_grace_add(store, job->plan->source_uri, paths, disks->len, job->plan->uuid,
+				 due, error) &&
+	       (job->plan->grace > 0 ||
+		migrate_grace_purge(store, due, job->connections, warn, context, NULL, error));
 }

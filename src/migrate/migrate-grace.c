@@ -38,10 +38,9 @@ bool migrate_grace_prepare(Store *store, GError **error)
 	return store_add_room(store, &schema, error);
 }
 
-bool migrate_grace_add(Store *store, const char *uri, const char *path, const char *vm, int64_t due,
-		       GError **error)
+static bool add_file(Store *store, const char *uri, const char *path, const char *vm, int64_t due,
+		     GError **error)
 {
-	g_auto(Transaction) transaction = { 0 };
 	g_autoptr(Statement) insert =
 	    store_prepare(store, "INSERT OR REPLACE INTO migrate_grace VALUES (?1, ?2, ?3, ?4)",
 			  error);
@@ -52,8 +51,20 @@ bool migrate_grace_add(Store *store, const char *uri, const char *path, const ch
 	statement_bind_text(insert, 2, path);
 	statement_bind_text(insert, 3, vm);
 	statement_bind_int(insert, 4, due);
-	return transaction_begin(&transaction, store, error) && statement_run(insert, error) &&
-	       transaction_commit(&transaction, error);
+	return statement_run(insert, error);
+}
+
+bool migrate_grace_add(Store *store, const char *uri, const char *const *paths, size_t count,
+		       const char *vm, int64_t due, GError **error)
+{
+	g_auto(Transaction) transaction = { 0 };
+
+	if (!transaction_begin(&transaction, store, error))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!add_file(store, uri, paths[i], vm, due, error))
+			return false;
+	return transaction_commit(&transaction, error);
 }
 
 int migrate_grace_has(Store *store, const char *uri, const char *path, GError **error)

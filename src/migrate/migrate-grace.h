@@ -14,9 +14,12 @@
 /* Bring the table up to date; before all else here. */
 bool migrate_grace_prepare(Store *store, GError **error);
 
-/* Remember the file @path of the VM @vm on the host at @uri, until @due (g_get_real_time()). */
-bool migrate_grace_add(Store *store, const char *uri, const char *path, const char *vm, int64_t due,
-		       GError **error);
+/*
+ * Remember the @count files @paths of the VM @vm on the host at @uri, all of them or none, until
+ * @due (g_get_real_time()).
+ */
+bool migrate_grace_add(Store *store, const char *uri, const char *const *paths, size_t count,
+		       const char *vm, int64_t due, GError **error);
 
 /* 1: such a file lies at @path, 0: no, -1: failed. */
 int migrate_grace_has(Store *store, const char *uri, const char *path, GError **error);

@@ -179,13 +179,6 @@ static bool restore_source(MigrateJob *job, JobContext *context, GError **error)
 	return job_note(context, "paused", NULL, error);
 }
 
-/* Past the point of no return: written down before anything else is done. */
-static bool commit(MigrateJob *job, JobContext *context, GError **error)
-{
-	return job_note(context, "arrived", migrate_job_host(context), error) &&
-	       job_commit(context, error);
-}
-
 /* ---- The task ---- */
 
 /* One that goes on, begun by a process that is dead now, or none. */
@@ -291,7 +284,7 @@ bool migrate_move_run(JobContext *context, void *data, const void *item, GError 
 			return false;
 	}
 	if (verdict == MIGRATE_ARRIVED)
-		return commit(job, context, error);
+		return job_commit(context, error);
 	if (migrate_verdict_is_hopeless(verdict))
 		return fail_hopeless(job, context, verdict, error);
 	if (!restore_source(job, context, error))
@@ -316,7 +309,7 @@ bool migrate_move_undo(JobContext *context, void *data, const void *item, GError
 	if (migrate_verdict_lets_delete(verdict))
 		return restore_source(job, context, error);
 	/* Its end came too late: the hosts had done it. */
-	return verdict == MIGRATE_ARRIVED ? commit(job, context, error)
+	return verdict == MIGRATE_ARRIVED ? job_commit(context, error)
 					  : fail_hopeless(job, context, verdict, error);
 }
 

@@ -222,9 +222,9 @@ static bool seal_run(JobContext *context, void *data, const void *item, GError *
 	if (!job_note(context, "seal", "seal", error))
 		return false;
 	die_at("run:seal:in");
+	job_set_result(context, thing->dir);
 	return atomic_file_write(dirfd, "seal", job_context_uuid(context),
-				 strlen(job_context_uuid(context)), error) &&
-	       job_set_result(context, thing->dir, error);
+				 strlen(job_context_uuid(context)), error);
 }
 
 static bool seal_undo(JobContext *context, void *data, const void *item, GError **error)

@@ -150,7 +150,7 @@ for kind in empty shared; do
                 unset JOB_TOOL_FAIL
             done
             unset JOB_TOOL_KILL JOB_TOOL_FAIL
-            [ $commits -gt 15 ] || fail "only $commits commits"
+            [ $commits -gt 12 ] || fail "only $commits commits"
         done
     done
 done

@@ -324,7 +324,8 @@ static void test_notes(void **state)
 	assert_string_equal(job_noted(&context, "d1", "a"), "3");
 	assert_null(job_noted(&context, "d2", "a"));
 	assert_null(job_noted(&context, "d9", "a"));
-	assert_ok(job_set_result(&context, "{\"uuid\": 1}", &error), error);
+	job_set_result(&context, "{\"uuid\": 1}");
+	assert_ok(journal_save(store, job->record, context.position, &error), error);
 
 	record = read_record(1);
 	task = g_ptr_array_index(record->tasks, 1);
