@@ -175,8 +175,8 @@ static void print_verdict(const FleetVerdict *verdict)
 	if (verdict->rank > 0)
 		printf("%3u  %-16s after the move %.0f %% left of what is scarcest: %s of memory, "
 		       "load %.2f, %s in pool %s\n",
-		       verdict->rank, verdict->host, verdict->headroom * 100, memory, verdict->load,
-		       space, verdict->place_name);
+		       verdict->rank, verdict->host, fleet_verdict_left(verdict) * 100, memory,
+		       verdict->load, space, verdict->place_name);
 	for (unsigned int i = 0; i < verdict->reasons->len; i++)
 		printf("out  %-16s %s\n", i == 0 ? verdict->host : "",
 		       (char *)verdict->reasons->pdata[i]);

@@ -228,6 +228,11 @@ bool fleet_choice_check(const FleetChoice *choice, GError **error)
 	return false;
 }
 
+double fleet_verdict_left(const FleetVerdict *verdict)
+{
+	return verdict->headroom > 0 ? verdict->headroom : 0;
+}
+
 static json_t *json_verdict(const FleetVerdict *verdict)
 {
 	json_t *reasons = json_array();
@@ -243,7 +248,7 @@ static json_t *json_verdict(const FleetVerdict *verdict)
 			 "free_cpus", judged ? json_integer(verdict->free_cpus) : json_null(),
 			 "load", judged ? json_real(verdict->load) : json_null(), "free_space",
 			 judged ? json_integer(verdict->free_space) : json_null(), "headroom",
-			 judged ? json_real(verdict->headroom) : json_null());
+			 judged ? json_real(fleet_verdict_left(verdict)) : json_null());
 }
 
 json_t *fleet_choice_json(const FleetChoice *choice)

@@ -54,9 +54,14 @@ typedef struct fleet_verdict {
 	/* After the move, if the host was judged so far. */
 	char *place_name, *place_path; /* the pool for the disks; NULL: none has room */
 	int64_t free_memory, free_space, free_cpus;
-	double load;     /* per CPU */
-	double headroom; /* what is left of the scarcest of memory, CPU time and space: 0 to 1 */
+	double load; /* per CPU */
+	/* What is left of the scarcest of memory, CPU time and space; 1 is all, and below 0 more is
+	 * wanted than there is: for the rank. */
+	double headroom;
 } FleetVerdict;
+
+/* The headroom as it is told: of nothing nothing is left. */
+double fleet_verdict_left(const FleetVerdict *verdict);
 
 typedef struct fleet_choice {
 	char *vm_name, *vm_uuid, *source; /* name of its host */

@@ -65,7 +65,18 @@ static const FleetVm *find_same(const KnownVms *known, const FleetHost *host, co
 	return vm && vm->host_id == host->id && vm->cpu_ns > cpu_ns ? NULL : vm;
 }
 
-static FleetVm *vm_of(const CloudVmUse *use, const FleetVm *known)
+/* On another host it may be this guest, which has moved, or another, made anew with the UUID. */
+static void take_known(FleetVm *vm, const FleetVm *known, const FleetHost *host)
+{
+	vm->busy = known->busy;
+	if (known->host_id != host->id)
+		return;
+	vm->dirty_rate = known->dirty_rate;
+	vm->dirty_read = known->dirty_read;
+	vm->dirty_begun = known->dirty_begun;
+}
+
+static FleetVm *vm_of(const CloudVmUse *use, const FleetHost *host, const FleetVm *known)
 {
 	FleetVm *vm = fleet_vm_new();
 
@@ -75,12 +86,8 @@ static FleetVm *vm_of(const CloudVmUse *use, const FleetVm *known)
 	vm->memory = use->memory;
 	vm->vcpus = use->vcpus;
 	vm->cpu_ns = use->cpu_ns;
-	if (!known)
-		return vm;
-	vm->busy = known->busy;
-	vm->dirty_rate = known->dirty_rate;
-	vm->dirty_read = known->dirty_read;
-	vm->dirty_begun = known->dirty_begun;
+	if (known)
+		take_known(vm, known, host);
 	return vm;
 }
 
@@ -96,7 +103,8 @@ GPtrArray *load_list_vms(const FleetHost *host, const KnownVms *known, const Clo
 	for (unsigned int i = 0; i < now->vms->len; i++) {
 		const CloudVmUse *use = now->vms->pdata[i];
 
-		g_ptr_array_add(vms, vm_of(use, find_same(known, host, use->uuid, use->cpu_ns)));
+		g_ptr_array_add(vms,
+				vm_of(use, host, find_same(known, host, use->uuid, use->cpu_ns)));
 	}
 	return vms;
 }

@@ -389,12 +389,12 @@ case_contents ()
     done
     lv lvremove -y vg0/deleted
     flush part b disk
-    before=$(cksum disk b)
+    before=$(sha256 disk b)
 
     rm -rf to
     mkdir to
     "$PROGRAM" capture --quiet --to to --name carried "${loops[disk]}" "${loops[b]}" > out 2>&1
-    [ "$(cksum disk b)" = "$before" ] || fail "the source was changed"
+    [ "$(sha256 disk b)" = "$before" ] || fail "the source was changed"
     jq -e '[.disks[].volumes[].how] == ["LVM, volume group vg0", "LVM, volume group vg0"] and
         ([.volumes[] | {name, how}] == [{name: "vg0/root", how: "ext4, clean"},
             {name: "vg0/data", how: "ext4, clean"}, {name: "vg0/swap", how: "swap, header only"}])

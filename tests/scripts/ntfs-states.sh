@@ -40,9 +40,9 @@ capture ()
     local before
     rm -rf to raw
     mkdir to
-    before=$(sha256sum < volume)
+    before=$(sha256 volume)
     "$PROGRAM" capture --to to --name a "$@" volume > out 2> err
-    [ "$(sha256sum < volume)" = "$before" ] || fail "the source was changed"
+    [ "$(sha256 volume)" = "$before" ] || fail "the source was changed"
     how=$(jq -r '.disks[0].volumes[0].how' to/wherry/a/machine.json)
     used=$(jq '.disks[0].used' to/wherry/a/machine.json)
     echo "$how"

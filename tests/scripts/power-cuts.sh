@@ -131,12 +131,12 @@ check_tight ()
 carry_cut ()
 {
     local name=$1 want=$2 how before
-    before=$(cksum < cut.img)
+    before=$(sha256 cut.img)
     rm -rf to raw
     mkdir to
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" cut.img > out
-    [ "$(cksum < cut.img)" = "$before" ] || fail "$name: the source was changed"
+    [ "$(sha256 cut.img)" = "$before" ] || fail "$name: the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     echo "    $lost files lost without the log; $how"
     grep -qE "(^|; )$want" <<< "$how" || fail "$name: how is '$how'"

@@ -289,11 +289,11 @@ one ()
     make_expected
     devices=("${loops[@]}")
     detach_all
-    before=$(cksum "${disks[@]}")
+    before=$(sha256 "${disks[@]}")
 
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
-    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
+    [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     grep -qE '(^|; )btrfs, .*clean' <<< "$how" || fail "$name: how is '$how'"
     check_used "$name"

@@ -137,11 +137,11 @@ one ()
     e2fsck -fn volume > fsck.log 2>&1 || fail "$name: e2fsck of the source: $(cat fsck.log)"
     put "$layout"
     make_expected
-    before=$(cksum "${disks[@]}")
+    before=$(sha256 "${disks[@]}")
 
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
-    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
+    [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     grep -qE "(^|; )${name%%-*}, clean" <<< "$how" || fail "$name: how is '$how'"
     check_numbers "$name"

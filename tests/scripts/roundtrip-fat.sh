@@ -255,9 +255,9 @@ one ()
     make_volume "$@"
     rm -rf to raw masked
     mkdir to
-    before=$(sha256sum < volume)
+    before=$(sha256 volume)
     "$PROGRAM" capture --quiet --to to --name a volume > /dev/null
-    [ "$(sha256sum < volume)" = "$before" ] || fail "$kind: the source was changed"
+    [ "$(sha256 volume)" = "$before" ] || fail "$kind: the source was changed"
     how=$(jq -r '.disks[0].volumes[0].how' to/wherry/a/machine.json)
     used=$(jq '.disks[0].used' to/wherry/a/machine.json)
     qemu-img convert -O raw to/wherry/a/disk-0.qcow2 raw

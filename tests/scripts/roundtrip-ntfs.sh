@@ -135,10 +135,10 @@ check_width ()
 capture_disks ()
 {
     local before how
-    before=$(cksum "${disks[@]}")
+    before=$(sha256 "${disks[@]}")
     mkdir to
     "$PROGRAM" capture --quiet --to to --name ntfs "${disks[@]}" > out
-    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "the source was changed"
+    [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "the source was changed"
     how=$(jq -r '[.. | objects | .how? // empty] | join("; ")' "$bundle/machine.json")
     grep -qE '(^|; )NTFS, clean' <<< "$how" || fail "how is '$how'"
 }

@@ -105,11 +105,11 @@ one ()
     fill "$state" "$3"
     put "$4"
     make_expected
-    before=$(cksum "${disks[@]}")
+    before=$(sha256 "${disks[@]}")
 
     bundle=to/wherry/$name
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
-    [ "$(cksum "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
+    [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     check_numbers
     for i in "${!disks[@]}"; do
         masks+=("disk$i" "masked$i")

@@ -203,7 +203,7 @@ one ()
     mkdir to
     make_filesystem "$kind" "$sector" volume
     make_disk "$layout" "$sector" volume disk
-    before=$(sha256sum < disk)
+    before=$(sha256 disk)
     bundle=to/wherry/$kind
 
     if [ "$layout" = none ] || [ "$sector" = 512 ]; then
@@ -216,7 +216,7 @@ one ()
         [ "$(jq '.disks[0].sector_size' "$bundle/machine.json")" = "$sector" ] ||
             fail "$kind: not the sectors of the disk"
     fi
-    [ "$(sha256sum < disk)" = "$before" ] || fail "$kind: the source was changed"
+    [ "$(sha256 disk)" = "$before" ] || fail "$kind: the source was changed"
 
     how=$(jq -r '[.disks[0].volumes[].how] | join("; ")' "$bundle/machine.json")
     used=$(jq '.disks[0].used' "$bundle/machine.json")

@@ -164,10 +164,10 @@ for how in zstd none; do
         [ $n -ne 4 ] || resize 150
         with_root disk live $n
         put_root
-        before=$(sha256sum < disk)
+        before=$(sha256 disk)
         size=$(stat -c %s bundle/disk-0.qcow2)
         "$PROGRAM" capture --json --quiet --update bundle > update.json
-        [ "$(sha256sum < disk)" = "$before" ] || fail "$n: the source was changed"
+        [ "$(sha256 disk)" = "$before" ] || fail "$n: the source was changed"
         check_generation $n
         jq -e --argjson n $n '.generation == $n and .disks[0].changed > 0' update.json > update.ok ||
             fail "$n: $(cat update.json)"

@@ -145,9 +145,9 @@ machine ()
     done
 }
 
-cksum "${names[@]/%/.img}" > before
+sha256 "${names[@]/%/.img}" > before
 machine xfs "$run" 3000 "${names[@]}" vfour vfourcut small medium
-cksum "${names[@]/%/.img}" | diff before - || fail "a source disk was changed"
+sha256 "${names[@]/%/.img}" | diff before - || fail "a source disk was changed"
 
 # --- what came back
 

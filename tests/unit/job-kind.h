@@ -33,9 +33,10 @@ struct orders {
 static struct orders orders[N_TASKS];
 static GString *calls;        /* "run 0, run 1, undo 0" */
 static int resume_answer = 1; /* or 0, or -1 */
-static bool slow_questions;   /* those of a recovery take until they are cut off, or so long: */
+static bool slow_questions;   /* whether it has settled takes until it is cut off, or so long: */
 enum { SLOW_MS = 500 };
 static bool settle_commits;
+static bool cancel_in_resume; /* by another process, as it were; and wait until it has got here */
 static const char *groups[N_TASKS];
 static bool interrupted;
 static const char *task_names[N_TASKS] = { "d0", "d1", "d2", "d3" };
@@ -155,10 +156,19 @@ static inline bool place_settle(JobContext *context, void *data, GError **error)
 	return ask_slowly(context, error) && (!settle_commits || job_commit(context, error));
 }
 
+static inline bool be_cancelled(JobContext *context, GError **error)
+{
+	if (!job_cancel(context->job->store, job_id(context->job), error))
+		return false;
+	while (!g_cancellable_is_cancelled(job_context_cancellable(context)))
+		g_usleep(1000);
+	return job_context_check(context, error);
+}
+
 static inline int place_resume(JobContext *context, void *data, char **ret_reason, GError **error)
 {
 	log_call("resume?", resume_answer == 0 ? "no" : "yes");
-	if (!ask_slowly(context, error))
+	if (cancel_in_resume && !be_cancelled(context, error))
 		return -1;
 	if (resume_answer == 0)
 		*ret_reason = g_strdup("the medium is gone");
@@ -193,7 +203,7 @@ static inline int enter_job(void **state)
 	memset(orders, 0, sizeof(orders));
 	memset(groups, 0, sizeof(groups));
 	resume_answer = 1;
-	slow_questions = settle_commits = false;
+	slow_questions = settle_commits = cancel_in_resume = false;
 	interrupted = false;
 	task_names[0] = "d0";
 	calls = g_string_new(NULL);

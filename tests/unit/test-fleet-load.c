@@ -108,7 +108,10 @@ static void test_counts(void **state)
 	assert_float_equal(vm_at(&scene, 0)->busy, 0.5, 0.001);
 	assert_int_equal(vm_at(&scene, 0)->cpu_ns, 15 * SECOND);
 	assert_float_equal(vm_at(&scene, 1)->busy, 0.25, 0.001);
-	assert_int_equal(vm_at(&scene, 1)->dirty_rate, 77);
+	assert_int_equal(vm_at(&scene, 0)->dirty_rate, 77);
+	/* Or it was made anew there, with that UUID. */
+	assert_int_equal(vm_at(&scene, 1)->dirty_rate, 0);
+	assert_int_equal(vm_at(&scene, 1)->dirty_read, 0);
 	scene_clear(&scene);
 }
 

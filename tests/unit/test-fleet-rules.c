@@ -359,6 +359,27 @@ static void test_space(void **state)
 	fleet_vm_free(vm);
 }
 
+/* More is wanted than there is: worse than full for the rank, but nobody is told of -50 %. */
+static void test_nothing_left(void **state)
+{
+	Case c;
+	FleetVerdict *verdict;
+
+	case_init(&c);
+	c.target->busy = 11;
+	verdict = judge(&c, c.target);
+	assert_int_equal(verdict->reasons->len, 0);
+	assert_true(fabs(verdict->headroom + 4.0 / 8) < 1e-9);
+	assert_true(fabs(fleet_verdict_left(verdict)) < 1e-9);
+	c.target->busy = 2;
+	rules_verdict_free(verdict);
+	verdict = judge(&c, c.target);
+	assert_true(verdict->headroom > 0);
+	assert_true(fabs(fleet_verdict_left(verdict) - verdict->headroom) < 1e-9);
+	rules_verdict_free(verdict);
+	case_clear(&c);
+}
+
 static void add_ranked(GPtrArray *verdicts, const char *name, double headroom, int64_t memory,
 		       const char *reason)
 {
@@ -403,7 +424,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),       cmocka_unit_test(test_own_host),
 		cmocka_unit_test(test_figures_after), cmocka_unit_test(test_limits_are_met),
 		cmocka_unit_test(test_second_place),  cmocka_unit_test(test_space),
-		cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_nothing_left),  cmocka_unit_test(test_ranks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
