@@ -189,6 +189,16 @@ int bundle_create_file(const Bundle *bundle, const char *name, GError **error)
 	return fd;
 }
 
+int bundle_create_nameless(const Bundle *bundle, const char *name, GError **error)
+{
+	g_autofree char *made = new_name(bundle, name);
+	autofd int fd = bundle_create_file(bundle, name, error);
+
+	if (fd < 0 || !bundle_remove_file(bundle, made, error))
+		return -1;
+	return g_steal_fd(&fd);
+}
+
 static bool check_regular(const struct stat *st, const char *path, GError **error)
 {
 	const char *what = S_ISLNK(st->st_mode)   ? "a symlink"

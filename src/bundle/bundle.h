@@ -62,6 +62,9 @@ bool bundle_read_update(Bundle *bundle, GError **error);
 /* A new, empty file, open for reading and writing; -1: failed.  Of an update: NAME.next. */
 int bundle_create_file(const Bundle *bundle, const char *name, GError **error);
 
+/* As bundle_create_file(), but @name is free again at once: the file is gone when it is closed. */
+int bundle_create_nameless(const Bundle *bundle, const char *name, GError **error);
+
 /* As bundle_open_file(), but for reading and writing. */
 int bundle_open_to_write(const Bundle *bundle, const char *name, GError **error);
 

@@ -9,7 +9,7 @@
 #include "bundle/bundle.h"
 
 /* More is no state of ours. */
-#define JOURNAL_MAX_BYTES (UINT64_C(256) << 20)
+#define JOURNAL_MAX_BYTES (UINT64_C(64) << 20)
 
 /*
  * Make @data the content of @name, and get it to the medium: the old one or this one is there.

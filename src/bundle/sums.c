@@ -81,6 +81,27 @@ static uint64_t chunks_end(uint64_t chunks)
 	return sizeof(struct sums_header) + chunks * sizeof(struct sums_chunk);
 }
 
+struct place {
+	int fd;
+	const char *name;
+	uint64_t offset;
+};
+
+static bool copy_digests(struct place from, struct place to, uint64_t n, GError **error)
+{
+	g_autofree struct digest *batch = g_new(struct digest, BATCH);
+
+	for (uint64_t i = 0; i < n; i += BATCH) {
+		uint64_t at = i * sizeof(*batch);
+		size_t len = (size_t)MIN(BATCH, n - i) * sizeof(*batch);
+
+		if (!io_pread(from.fd, from.name, from.offset + at, batch, len, error) ||
+		    !io_pwrite(to.fd, to.name, to.offset + at, batch, len, error))
+			return false;
+	}
+	return true;
+}
+
 SumsWriter *sums_writer_new(int fd, const char *name, uint64_t disk_size, GError **error)
 {
 	const struct sums_header none = { 0 };
@@ -115,9 +136,12 @@ bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *di
 	return writer->n_batch < BATCH || write_batch(writer, error);
 }
 
-bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
-			GError **error)
+bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, int leaves_fd,
+			const char *leaves_name, GError **error)
 {
+	const struct place from = { leaves_fd, leaves_name, 0 };
+	const struct place to = { writer->fd, writer->name, chunks_end(writer->chunks) };
+	uint64_t leaves = pieces(image_size, SUMS_LEAF_SIZE);
 	const struct sums_header header = {
 		.magic = SUMS_MAGIC,
 		.version = le32_make(SUMS_VERSION),
@@ -126,14 +150,11 @@ bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *l
 		.disk_size = le64_make(writer->disk_size),
 		.image_size = le64_make(image_size),
 		.chunk_count = le64_make(writer->chunks),
-		.leaf_count = le64_make(leaves->len),
+		.leaf_count = le64_make(leaves),
 	};
 
 	g_assert(image_size > 0 && image_size <= MAX_IMAGE);
-	g_assert(leaves->len == pieces(image_size, SUMS_LEAF_SIZE));
-	return write_batch(writer, error) &&
-	       io_pwrite(writer->fd, writer->name, chunks_end(writer->chunks), leaves->data,
-			 leaves->len * sizeof(struct digest), error) &&
+	return write_batch(writer, error) && copy_digests(from, to, leaves, error) &&
 	       io_flush(writer->fd, writer->name, error) &&
 	       io_pwrite(writer->fd, writer->name, 0, &header, sizeof(header), error) &&
 	       io_flush(writer->fd, writer->name, error);
@@ -194,7 +215,7 @@ SumsWriter *sums_writer_resume(int fd, const char *name, uint64_t disk_size, uin
 
 uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size)
 {
-	return chunks_end(chunks) + pieces(image_size, SUMS_LEAF_SIZE) * sizeof(struct digest);
+	return chunks_end(chunks) + 2 * pieces(image_size, SUMS_LEAF_SIZE) * sizeof(struct digest);
 }
 
 void sums_writer_free(SumsWriter *writer)
@@ -349,6 +370,14 @@ bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GE
 		return false;
 	*ret = digest;
 	return true;
+}
+
+bool sums_reader_copy_leaves(const SumsReader *reader, int fd, const char *name, GError **error)
+{
+	const struct place from = { reader->fd, reader->name, chunks_end(reader->chunks) };
+	const struct place to = { fd, name, 0 };
+
+	return copy_digests(from, to, reader->leaves, error);
 }
 
 static const char *keep_dir(void)

@@ -33,11 +33,11 @@ bool sums_writer_put(SumsWriter *writer, uint64_t index, const struct digest *di
 		     GError **error);
 
 /*
- * Add the leaves of the image file (of struct digest), flush, write the header, flush.  Until then
- * the file is no sums file.
+ * Add the digests of the image file's leaves, which lie one behind the other from the start of
+ * @leaves_fd; flush, write the header, flush.  Until then the file is no sums file.
  */
-bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, const GArray *leaves,
-			GError **error);
+bool sums_writer_finish(SumsWriter *writer, uint64_t image_size, int leaves_fd,
+			const char *leaves_name, GError **error);
 
 /*
  * Get all that was put so far to the medium, and say how many chunks that is, for
@@ -59,7 +59,10 @@ uint64_t sums_writer_next(const SumsWriter *writer);
 bool sums_writer_entry(SumsWriter *writer, uint64_t i, uint64_t *ret_index, struct digest *ret,
 		       GError **error);
 
-/* The bytes that sums of @chunks guest chunks and an image of @image_size bytes take. */
+/*
+ * The bytes that sums of @chunks guest chunks and an image of @image_size bytes take, until they
+ * are finished: the leaves are on the medium twice.
+ */
 uint64_t sums_size_bound(uint64_t chunks, uint64_t image_size);
 
 void sums_writer_free(SumsWriter *writer);
@@ -84,6 +87,9 @@ int sums_reader_next(SumsReader *reader, uint64_t *ret_index, struct digest *ret
  * WHERRY_ERROR_DAMAGED: the image, going by its size here, has no such leaf.
  */
 bool sums_reader_leaf(SumsReader *reader, uint64_t index, struct digest *ret, GError **error);
+
+/* Put the digests of all leaves into the empty file @fd, as sums_writer_finish() takes them. */
+bool sums_reader_copy_leaves(const SumsReader *reader, int fd, const char *name, GError **error);
 
 /*
  * Read the sums file @fd once from its first to its last byte, compare its size and digest with

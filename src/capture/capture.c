@@ -143,9 +143,10 @@ static bool fill_bundle(const struct capture_options *options, Capture *capture,
 static void remove_journals(const Bundle *bundle, const Manifest *manifest)
 {
 	for (unsigned int i = 0; i < manifest->disks->len; i++) {
-		g_autofree char *name = copy_journal_name(i);
+		g_autofree char *journal = copy_journal_name(i), *leaves = copy_leaves_name(i);
 
-		journal_remove(bundle, name);
+		journal_remove(bundle, journal);
+		journal_remove(bundle, leaves);
 	}
 	views_remove(bundle, manifest->disks->len);
 	journal_remove(bundle, IDENTITY_FILE);

@@ -34,6 +34,11 @@ char *copy_journal_name(unsigned int i)
 	return g_strdup_printf("disk-%u.journal", i);
 }
 
+char *copy_leaves_name(unsigned int i)
+{
+	return g_strdup_printf("disk-%u.leaves", i);
+}
+
 static void free_queue(void *queue)
 {
 	g_array_unref(queue);
@@ -63,12 +68,13 @@ static bool copy_one(CopyAll *copies, unsigned int i, GError **error)
 {
 	const struct copy_all *all = copies->all;
 	const struct manifest_disk *disk = g_ptr_array_index(all->manifest->disks, i);
-	g_autofree char *journal = copy_journal_name(i);
+	g_autofree char *journal = copy_journal_name(i), *leaves = copy_leaves_name(i);
 	const struct copy_job job = {
 		.bundle = all->bundle,
 		.disk = g_ptr_array_index(all->disks, i),
 		.image = disk->image,
 		.sums = disk->sums,
+		.leaves = leaves,
 		.journal = journal,
 		.level = all->level,
 		.dedupe = all->dedupe,

@@ -23,5 +23,9 @@ struct copy_all {
  */
 bool copy_all(const struct copy_all *all, GPtrArray **ret, GError **error);
 
-/* The name of the journal of disk @i in the bundle; owned by the caller. */
+/*
+ * The names of what disk @i has in an unfinished bundle, owned by the caller: its journal, and the
+ * sums of its image's leaves.
+ */
 char *copy_journal_name(unsigned int i);
+char *copy_leaves_name(unsigned int i);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What comes out of the pipeline, in the order of the disk, goes into the image and the sums.  At a
- * checkpoint both are flushed before the journal speaks of them.
+ * checkpoint all of these files are flushed before the journal speaks of them.
  */
 #include "capture/copy.h"
 
 #include "base/autofd.h"
 #include "base/error.h"
-#include "bundle/journal.h"
 #include "capture/chunk-read.h"
 #include "capture/copy-journal.h"
 #include "capture/copy-progress.h"
@@ -28,6 +27,7 @@
 typedef struct {
 	const struct copy_job *job;
 	int image_fd, sums_fd; /* owned */
+	LeafSums *leaves;
 	ImageWriter *image;
 	SumsWriter *sums;
 	Pipeline *pipeline;
@@ -44,6 +44,7 @@ static void copy_clear(Copy *copy)
 {
 	pipeline_free(copy->pipeline);
 	image_writer_free(copy->image);
+	leaf_sums_free(copy->leaves);
 	sums_writer_free(copy->sums);
 	g_clear_pointer(&copy->gaps, g_array_unref);
 	autofd_clear(&copy->image_fd);
@@ -61,18 +62,39 @@ static int make_file(const struct copy_job *job, const char *name, GError **erro
 	return bundle_create_file(job->bundle, name, error);
 }
 
+static int reopen_file(const struct copy_job *job, const char *name, GError **error)
+{
+	return bundle_open_to_write(job->bundle, name, error);
+}
+
+/* Open all files by @open. */
+static bool open_files(Copy *copy, const struct copy_job *job,
+		       int (*open)(const struct copy_job *, const char *, GError **),
+		       GError **error)
+{
+	int leaves_fd;
+
+	copy->image_fd = open(job, job->image, error);
+	if (copy->image_fd < 0)
+		return false;
+	copy->sums_fd = open(job, job->sums, error);
+	if (copy->sums_fd < 0)
+		return false;
+	leaves_fd = open(job, job->leaves, error);
+	if (leaves_fd < 0)
+		return false;
+	copy->leaves = leaf_sums_new(leaves_fd, job->leaves);
+	return true;
+}
+
 static bool begin(Copy *copy, const struct copy_job *job, GError **error)
 {
 	uint64_t size = job->disk->dev->size;
 
-	copy->image_fd = make_file(job, job->image, error);
-	if (copy->image_fd < 0)
+	if (!open_files(copy, job, make_file, error))
 		return false;
-	copy->sums_fd = make_file(job, job->sums, error);
-	if (copy->sums_fd < 0)
-		return false;
-	copy->image = image_writer_new(copy->image_fd, job->image, chunk_virtual_size(size),
-				       job->level > 0, error);
+	copy->image = image_writer_new(copy->image_fd, job->image, copy->leaves,
+				       chunk_virtual_size(size), job->level > 0, error);
 	if (!copy->image)
 		return false;
 	copy->sums = sums_writer_new(copy->sums_fd, job->sums, size, error);
@@ -153,14 +175,10 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 {
 	uint64_t size = job->disk->dev->size;
 
-	copy->image_fd = bundle_open_to_write(job->bundle, job->image, error);
-	if (copy->image_fd < 0)
-		return false;
-	copy->sums_fd = bundle_open_to_write(job->bundle, job->sums, error);
-	if (copy->sums_fd < 0)
+	if (!open_files(copy, job, reopen_file, error))
 		return false;
 	copy->image =
-	    image_writer_resume(copy->image_fd, job->image, chunk_virtual_size(size),
+	    image_writer_resume(copy->image_fd, job->image, copy->leaves, chunk_virtual_size(size),
 				job->level > 0, journal->image->data, journal->image->len, error);
 	if (!copy->image)
 		return false;
@@ -183,8 +201,8 @@ static bool go_on(Copy *copy, const struct copy_job *job, const CopyJournal *jou
 }
 
 /*
- * What a test cannot wait for: WHERRY_CHECKPOINT_BYTES and WHERRY_JOURNAL_BYTES, see
- * tests/scripts/resume.sh, and WHERRY_STALL_MS, see stall.sh.  Only less than the @limit is taken.
+ * What a test cannot wait for: WHERRY_CHECKPOINT_BYTES, see tests/scripts/cancel.sh, and
+ * WHERRY_STALL_MS, see stall.sh.  Only less than the @limit is taken.
  */
 static uint64_t number_of_test(const char *name, uint64_t limit)
 {
@@ -222,24 +240,6 @@ static bool start_pipeline(Copy *copy, GError **error)
 
 /* ---- On the way ---- */
 
-/* With the image grows what its writer has to say: when that is too much, the last one stays. */
-static bool save_journal(const Copy *copy, const CopyJournal *journal, GError **error)
-{
-	const struct copy_job *job = copy->job;
-	g_autoptr(GError) cause = NULL;
-
-	if (journal->image->len >= number_of_test("WHERRY_JOURNAL_BYTES", JOURNAL_MAX_BYTES))
-		return true;
-	if (copy_journal_write(job->bundle, job->journal, journal, &cause))
-		return true;
-	if (!g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED)) {
-		g_propagate_error(error, g_steal_pointer(&cause));
-		return false;
-	}
-	g_debug("%s: the last checkpoint stays", cause->message);
-	return true;
-}
-
 static bool checkpoint(Copy *copy, GError **error)
 {
 	g_autoptr(GByteArray) state = g_byte_array_new();
@@ -252,7 +252,7 @@ static bool checkpoint(Copy *copy, GError **error)
 
 	if (!image_writer_checkpoint(copy->image, state, error) ||
 	    !sums_writer_checkpoint(copy->sums, &journal.chunks, error) ||
-	    !save_journal(copy, &journal, error))
+	    !copy_journal_write(copy->job->bundle, copy->job->journal, &journal, error))
 		return false;
 	copy->saved = copy->progress.done;
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
@@ -315,12 +315,12 @@ static bool finish(Copy *copy, struct copy_result *ret, GError **error)
 		.done = copy->progress.done,
 		.gaps = copy->gaps,
 	};
-	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&copy->progress, true, error) ||
 	    !pipeline_check_disk(copy->pipeline, error) ||
-	    !image_writer_finish(copy->image, &journal.image_size, &leaves, error) ||
-	    !sums_writer_finish(copy->sums, journal.image_size, leaves, error) ||
+	    !image_writer_finish(copy->image, &journal.image_size, error) ||
+	    !sums_writer_finish(copy->sums, journal.image_size, leaf_sums_fd(copy->leaves),
+				job->leaves, error) ||
 	    !autofd_close(&copy->image_fd, job->image, error) ||
 	    !autofd_close(&copy->sums_fd, job->sums, error) ||
 	    !copy_journal_write(job->bundle, job->journal, &journal, error))

@@ -22,13 +22,13 @@ struct copy_shared {
 struct copy_job {
 	const Bundle *bundle;
 	const struct plan_disk *disk;
-	const char *image, *sums, *journal; /* names in the bundle */
-	int level;                          /* of zstd; 0: none */
-	bool dedupe;                        /* equal compressed clusters share their bytes */
-	bool allow_bad;                     /* sectors that cannot be read are zero */
-	bool resume;                        /* go on where the journal says, if there is one */
-	unsigned int share;                 /* so many copies share the memory for one */
-	struct copy_shared *shared;         /* borrowed */
+	const char *image, *sums, *leaves, *journal; /* names in the bundle */
+	int level;                                   /* of zstd; 0: none */
+	bool dedupe;                /* equal compressed clusters share their bytes */
+	bool allow_bad;             /* sectors that cannot be read are zero */
+	bool resume;                /* go on where the journal says, if there is one */
+	unsigned int share;         /* so many copies share the memory for one */
+	struct copy_shared *shared; /* borrowed */
 };
 
 struct copy_result {

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define IDENTITY_SCHEMA 5
+#define IDENTITY_SCHEMA 6
 
 /* All extents in use. */
 static char *digest_map(const struct plan_disk *disk)

@@ -26,6 +26,7 @@ typedef struct {
 	const struct copy_job *job;
 	int image_fd, old_fd, sums_fd; /* owned */
 	struct old_sums old, known;    /* the second one is the pipeline's */
+	LeafSums *leaves;              /* owned */
 	ImageUpdate *image;            /* owned */
 	SumsWriter *sums;              /* owned */
 	Pipeline *pipeline;            /* owned */
@@ -39,6 +40,7 @@ static void update_clear(Update *update)
 {
 	pipeline_free(update->pipeline);
 	image_update_free(update->image);
+	leaf_sums_free(update->leaves);
 	sums_writer_free(update->sums);
 	sums_reader_free(update->old.reader);
 	sums_reader_free(update->known.reader);
@@ -77,19 +79,16 @@ static int find_known(void *userdata, uint64_t index, struct digest *ret, GError
 	return 1;
 }
 
-static GArray *read_leaves(SumsReader *reader, GError **error)
+/* Those of the old state, in a file that nobody goes on with; the name is free until start(). */
+static bool take_leaves(Update *update, GError **error)
 {
-	uint64_t size = sums_reader_image_size(reader);
-	uint64_t n = size / SUMS_LEAF_SIZE + (size % SUMS_LEAF_SIZE != 0);
-	g_autoptr(GArray) leaves = g_array_new(false, false, sizeof(struct digest));
-	struct digest digest;
+	const struct copy_job *job = update->job;
+	int fd = bundle_create_nameless(job->bundle, job->sums, error);
 
-	for (uint64_t i = 0; i < n; i++) {
-		if (!sums_reader_leaf(reader, i, &digest, error))
-			return NULL;
-		g_array_append_val(leaves, digest);
-	}
-	return g_steal_pointer(&leaves);
+	if (fd < 0)
+		return false;
+	update->leaves = leaf_sums_new(fd, job->leaves);
+	return sums_reader_copy_leaves(update->old.reader, fd, job->leaves, error);
 }
 
 static bool check_sizes(const Update *update, GError **error)
@@ -111,20 +110,17 @@ static bool check_sizes(const Update *update, GError **error)
 static bool open_old(Update *update, GError **error)
 {
 	const struct copy_job *job = update->job;
-	g_autoptr(GArray) leaves = NULL;
 
 	update->old_fd = bundle_open_file(job->bundle, job->sums, error);
 	if (update->old_fd < 0 || !open_sums(update, &update->old, error) ||
-	    !open_sums(update, &update->known, error))
-		return false;
-	leaves = read_leaves(update->old.reader, error);
-	if (!leaves)
+	    !open_sums(update, &update->known, error) || !take_leaves(update, error))
 		return false;
 	update->image_fd = bundle_open_to_write(job->bundle, job->image, error);
 	if (update->image_fd < 0)
 		return false;
-	update->image = image_update_new(update->image_fd, job->image,
-					 sums_reader_image_size(update->old.reader), leaves, error);
+	update->image =
+	    image_update_new(update->image_fd, job->image,
+			     sums_reader_image_size(update->old.reader), update->leaves, error);
 	return update->image && check_sizes(update, error);
 }
 
@@ -220,14 +216,13 @@ static bool finish(Update *update, struct copy_result *ret, GError **error)
 {
 	const struct copy_job *job = update->job;
 	struct image_state state;
-	g_autoptr(GArray) leaves = NULL;
 
 	if (!copy_progress_report(&update->progress, true, error) ||
 	    !pipeline_check_disk(update->pipeline, error) ||
 	    !image_update_finish(update->image, &state, error))
 		return false;
-	leaves = state.leaves;
-	if (!sums_writer_finish(update->sums, state.size, leaves, error) ||
+	if (!sums_writer_finish(update->sums, state.size, leaf_sums_fd(update->leaves), job->leaves,
+				error) ||
 	    !autofd_close(&update->image_fd, job->image, error) ||
 	    !autofd_close(&update->sums_fd, job->sums, error))
 		return false;

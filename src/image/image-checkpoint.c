@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a writer keeps in memory goes to the medium: its two leaves into the file, at their places,
- * and the rest into the state.
+ * the sums of the others into theirs, and the rest into the state.
  */
 #include "image/image-writer-priv.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Followed by the L1 table, the leaves but for the first one, and the refcounts. */
+/* Followed by the L1 table and the refcounts. */
 struct writer_state {
 	be64 virtual_size;
 	be64 compressed;
@@ -22,9 +22,9 @@ struct writer_state {
 	be64 end, packed_offset, packed_end;
 	be64 window_start;
 	be64 l2_index;
-	be64 n_leaves;
 	be64 shared;
 	struct digest first, window; /* of what the file holds of them */
+	struct digest sums;          /* the chain of those before the window */
 	be64 l2[QCOW2_TABLE_ENTRIES];
 };
 
@@ -71,12 +71,11 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 {
 	struct writer_state *head;
 	unsigned int at = state->len;
-	const GArray *leaves;
+	struct digest sums;
 
 	g_assert(!writer->finished);
-	if (!save_bytes(writer, error))
+	if (!save_bytes(writer, error) || !leaf_sums_checkpoint(writer->sums, &sums, error))
 		return false;
-	leaves = leaf_writer_sums(writer->leaves);
 	g_byte_array_set_size(state, at + (unsigned int)sizeof(*head));
 	head = (struct writer_state *)(void *)(state->data + at);
 	*head = (struct writer_state){
@@ -88,17 +87,15 @@ bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **er
 		.packed_end = be64_make(writer->packed_end),
 		.window_start = be64_make(writer->window_start),
 		.l2_index = be64_make(writer->l2_index),
-		.n_leaves = be64_make(leaves->len),
 		.shared = be64_make(writer->shared),
 		.window = digest_of(writer->window, window_len(writer)),
+		.sums = sums,
 	};
 	if (writer->first)
 		head->first = digest_of(writer->first, IMAGE_LEAF_SIZE);
 	memcpy(head->l2, writer->l2, sizeof(head->l2));
 	g_byte_array_append(state, (const uint8_t *)writer->l1,
 			    (unsigned int)(writer->n_l1 * sizeof(be64)));
-	g_byte_array_append(state, (const uint8_t *)leaves->data,
-			    leaves->len * (unsigned int)sizeof(struct digest));
 	image_refcounts_save(writer->refcounts, state);
 	return true;
 }
@@ -115,15 +112,14 @@ static bool state_fits(const ImageWriter *writer, const struct writer_state *hea
 	       start % IMAGE_LEAF_SIZE == 0 && start < end && end - start <= IMAGE_LEAF_SIZE &&
 	       writer->packed_end % IMAGE_CLUSTER_SIZE == 0 && writer->packed_end <= end &&
 	       (writer->packed_offset == writer->packed_end ||
-		(writer->packed_offset >= start && writer->packed_offset < writer->packed_end)) &&
-	       be64_get(head->n_leaves) == start / IMAGE_LEAF_SIZE;
+		(writer->packed_offset >= start && writer->packed_offset < writer->packed_end));
 }
 
 /* Take over the numbers and tables of @state. */
 static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 		       struct writer_state *head)
 {
-	size_t l1_bytes = writer->n_l1 * sizeof(be64), n_leaves, used;
+	size_t l1_bytes = writer->n_l1 * sizeof(be64), used;
 
 	if (len < sizeof(*head) + l1_bytes)
 		return false;
@@ -139,15 +135,10 @@ static bool load_state(ImageWriter *writer, const uint8_t *state, size_t len,
 	state += sizeof(*head);
 	len -= sizeof(*head) + l1_bytes;
 	memcpy(writer->l1, state, l1_bytes);
-	state += l1_bytes;
-	n_leaves = be64_get(head->n_leaves);
-	if (!state_fits(writer, head) || n_leaves > len / sizeof(struct digest))
+	if (!state_fits(writer, head))
 		return false;
-	g_array_append_vals(leaf_writer_sums(writer->leaves), state, (unsigned int)n_leaves);
-	state += n_leaves * sizeof(struct digest);
-	len -= n_leaves * sizeof(struct digest);
 	image_refcounts_free(writer->refcounts);
-	writer->refcounts = image_refcounts_restore(state, len, &used);
+	writer->refcounts = image_refcounts_restore(state + l1_bytes, len, &used);
 	if (!writer->refcounts || used != len)
 		return false;
 	return image_refcounts_sealed(writer->refcounts) <= writer->end / QCOW2_REFCOUNTS_BYTES;
@@ -196,11 +187,11 @@ static bool load_bytes(ImageWriter *writer, const struct writer_state *head, GEr
 	return false;
 }
 
-ImageWriter *image_writer_resume(int fd, const char *name, uint64_t virtual_size, bool compressed,
-				 const void *state, size_t len, GError **error)
+ImageWriter *image_writer_resume(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+				 bool compressed, const void *state, size_t len, GError **error)
 {
 	g_autoptr(ImageWriter) writer =
-	    image_writer_alloc(fd, name, virtual_size, compressed, error);
+	    image_writer_alloc(fd, name, sums, virtual_size, compressed, error);
 	struct writer_state head;
 
 	if (!writer)
@@ -211,7 +202,9 @@ ImageWriter *image_writer_resume(int fd, const char *name, uint64_t virtual_size
 			    virtual_size);
 		return NULL;
 	}
-	if (!load_bytes(writer, &head, error))
+	if (!load_bytes(writer, &head, error) ||
+	    !leaf_sums_resume(sums, MAX(writer->window_start / IMAGE_LEAF_SIZE, 1), &head.sums,
+			      error))
 		return NULL;
 	if (ftruncate(fd, (off_t)(writer->window_start + window_len(writer))) < 0) {
 		wherry_error_sys(error, errno, "cannot cut '%s'", name);

@@ -38,7 +38,8 @@ static bool read_file(void *userdata, uint64_t offset, void *buf, size_t len, GE
 	return io_pread(update->fd, update->old.name, offset, buf, len, error);
 }
 
-static bool open_old(ImageUpdate *update, int fd, const char *name, uint64_t size, GError **error)
+static bool open_old(ImageUpdate *update, int fd, const char *name, uint64_t size, LeafSums *sums,
+		     GError **error)
 {
 	const struct image_source source = { size, read_file, update };
 	ImageWriter *writer;
@@ -46,7 +47,8 @@ static bool open_old(ImageUpdate *update, int fd, const char *name, uint64_t siz
 	update->fd = fd;
 	if (!qcow2_image_open(&update->old, &source, name, error))
 		return false;
-	writer = image_writer_alloc(fd, name, update->old.virtual_size, update->old.zstd, error);
+	writer =
+	    image_writer_alloc(fd, name, sums, update->old.virtual_size, update->old.zstd, error);
 	if (!writer)
 		return false;
 	update->writer = writer;
@@ -56,19 +58,19 @@ static bool open_old(ImageUpdate *update, int fd, const char *name, uint64_t siz
 }
 
 /* Read leaf @i of the old state into @buf; it must be the one that was recorded. */
-static bool read_leaf(const ImageUpdate *update, uint64_t i, const GArray *leaves, uint8_t *buf,
-		      GError **error)
+static bool read_leaf(const ImageUpdate *update, uint64_t i, uint8_t *buf, GError **error)
 {
 	const struct qcow2_image *old = &update->old;
 	uint64_t start = i * IMAGE_LEAF_SIZE;
 	size_t len = (size_t)MIN(IMAGE_LEAF_SIZE, old->file_size - start);
-	struct digest got;
+	struct digest got, want;
 
-	if (!qcow2_image_read(old, start, buf, len, error))
+	if (!leaf_sums_get(update->writer->sums, i, &want, error) ||
+	    !qcow2_image_read(old, start, buf, len, error))
 		return false;
 	got = digest_of(buf, len);
 	memset(buf + len, 0, IMAGE_LEAF_SIZE - len);
-	if (digest_equal(&got, &g_array_index(leaves, struct digest, i)))
+	if (digest_equal(&got, &want))
 		return true;
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
 		    "'%s' was altered between bytes %" PRIu64 " and %" PRIu64
@@ -78,41 +80,33 @@ static bool read_leaf(const ImageUpdate *update, uint64_t i, const GArray *leave
 }
 
 /* The writer stands where the old state ends. */
-static bool load_leaves(ImageUpdate *update, const GArray *leaves, GError **error)
+static bool load_leaves(ImageUpdate *update, GError **error)
 {
 	ImageWriter *writer = update->writer;
-	uint64_t last = leaves->len - UINT64_C(1);
+	uint64_t last = (update->old.file_size - 1) / IMAGE_LEAF_SIZE;
 
 	writer->base = update->old.file_size;
 	writer->end =
 	    (writer->base + IMAGE_CLUSTER_SIZE - 1) / IMAGE_CLUSTER_SIZE * IMAGE_CLUSTER_SIZE;
 	writer->packed_offset = writer->packed_end = writer->end;
 	writer->window_start = last * IMAGE_LEAF_SIZE;
-	g_array_append_vals(leaf_writer_sums(writer->leaves), leaves->data, (unsigned int)last);
-	if (!read_leaf(update, last, leaves, writer->window, error))
+	if (!read_leaf(update, last, writer->window, error))
 		return false;
 	if (last > 0) {
 		writer->first = leaf_alloc(error);
-		if (!writer->first || !read_leaf(update, 0, leaves, writer->first, error))
+		if (!writer->first || !read_leaf(update, 0, writer->first, error))
 			return false;
 	}
 	memcpy(update->header, writer->first ?: writer->window, sizeof(update->header));
-	return true;
+	return leaf_sums_resume(writer->sums, MAX(last, 1), NULL, error);
 }
 
-ImageUpdate *image_update_new(int fd, const char *name, uint64_t size, const GArray *leaves,
+ImageUpdate *image_update_new(int fd, const char *name, uint64_t size, LeafSums *sums,
 			      GError **error)
 {
 	g_autoptr(ImageUpdate) update = g_new0(ImageUpdate, 1);
-	uint64_t n_leaves = size / IMAGE_LEAF_SIZE + (size % IMAGE_LEAF_SIZE != 0);
 
-	if (size == 0 || leaves->len != n_leaves) {
-		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
-			    "'%s' has %" PRIu64 " bytes, but sums of %u leaves", name, size,
-			    leaves->len);
-		return NULL;
-	}
-	if (!open_old(update, fd, name, size, error) || !load_leaves(update, leaves, error))
+	if (!open_old(update, fd, name, size, sums, error) || !load_leaves(update, error))
 		return NULL;
 	if (ftruncate(fd, (off_t)size) < 0) {
 		wherry_error_sys(error, errno, "cannot cut '%s'", name);
@@ -318,20 +312,18 @@ static bool write_tables(ImageUpdate *update, GError **error)
 }
 
 /* The first and the last leaf were in memory. */
-static void finish_leaves(ImageUpdate *update)
+static bool finish_leaves(ImageUpdate *update, GError **error)
 {
 	ImageWriter *writer = update->writer;
 	uint8_t *first = writer->first ?: writer->window;
-	GArray *leaves = leaf_writer_sums(writer->leaves);
-	size_t last_len = (size_t)(writer->end - writer->window_start);
-	struct digest last;
+	struct digest digest =
+	    digest_of(writer->window, (size_t)(writer->end - writer->window_start));
 
+	if (writer->first && !leaf_sums_put(writer->sums, &digest, error))
+		return false;
 	memcpy(first, update->header, sizeof(update->header));
-	g_array_set_size(leaves, (unsigned int)(writer->window_start / IMAGE_LEAF_SIZE));
-	last = digest_of(writer->window, last_len);
-	g_array_append_val(leaves, last);
-	if (writer->first)
-		g_array_index(leaves, struct digest, 0) = digest_of(writer->first, IMAGE_LEAF_SIZE);
+	digest = digest_of(first, (size_t)MIN(writer->end, IMAGE_LEAF_SIZE));
+	return leaf_sums_finish(writer->sums, &digest, error);
 }
 
 bool image_update_finish(ImageUpdate *update, struct image_state *ret, GError **error)
@@ -344,13 +336,11 @@ bool image_update_finish(ImageUpdate *update, struct image_state *ret, GError **
 		writer->end = writer->base;
 	else if (!write_tables(update, error))
 		return false;
-	finish_leaves(update);
-	if (!io_flush(writer->fd, writer->name, error))
+	if (!finish_leaves(update, error) || !io_flush(writer->fd, writer->name, error))
 		return false;
 	ret->size = writer->end;
 	ret->unused = update->unused;
 	memcpy(ret->header, update->header, sizeof(ret->header));
-	ret->leaves = g_array_ref(leaf_writer_sums(writer->leaves));
 	return true;
 }
 

@@ -21,7 +21,6 @@ struct image_state {
 	uint64_t size;   /* bytes of the file */
 	uint64_t unused; /* bytes of it that nothing refers to */
 	uint8_t header[IMAGE_HEADER_SIZE];
-	GArray *leaves; /* of struct digest; owned by the caller */
 };
 
 typedef struct image_update ImageUpdate;
@@ -29,12 +28,13 @@ typedef struct image_update ImageUpdate;
 /*
  * @fd: an image of ours, open for reading and writing, borrowed until image_update_free().  @size:
  * bytes of its state; what an update that was never committed left behind them is cut off.
- * @leaves: of struct digest, those of the state; borrowed for the call.
+ * @sums: its file has those of all leaves of that state, and gets those of the new one; borrowed as
+ * @fd is.
  *
  * All of its metadata is checked, and the leaves that the new state begins with are compared:
  * WHERRY_ERROR_DAMAGED, WHERRY_ERROR_DIFFERENT.
  */
-ImageUpdate *image_update_new(int fd, const char *name, uint64_t size, const GArray *leaves,
+ImageUpdate *image_update_new(int fd, const char *name, uint64_t size, LeafSums *sums,
 			      GError **error);
 
 /* Bytes of the disk that the image holds. */

@@ -26,6 +26,7 @@ struct image_writer {
 	uint8_t *window; /* from leaf_alloc(); owned */
 	uint64_t window_start;
 	LeafWriter *leaves; /* those before the window; owned */
+	LeafSums *sums;     /* of these; borrowed */
 
 	be64 *l1; /* whole clusters; owned */
 	uint64_t n_l1;
@@ -38,8 +39,8 @@ struct image_writer {
 };
 
 /* With its tables empty, and nothing taken of the file. */
-ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size, bool compressed,
-				GError **error);
+ImageWriter *image_writer_alloc(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+				bool compressed, GError **error);
 
 /* Append @n whole clusters of @data, and say at which offset. */
 bool image_writer_append(ImageWriter *writer, const void *data, uint64_t n, uint64_t *ret_offset,

@@ -47,8 +47,8 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return div_up(n, to) * to;
 }
 
-ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size, bool compressed,
-				GError **error)
+ImageWriter *image_writer_alloc(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+				bool compressed, GError **error)
 {
 	g_autoptr(ImageWriter) writer = g_new0(ImageWriter, 1);
 
@@ -61,6 +61,7 @@ ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size,
 	writer->compressed = compressed;
 	writer->n_l1 = writer->l2_index = div_up(writer->n_guest_clusters, QCOW2_TABLE_ENTRIES);
 	writer->leaves = leaf_writer_new(fd, writer->name);
+	writer->sums = sums;
 	writer->refcounts = image_refcounts_new();
 	writer->window = leaf_alloc(error);
 	if (!writer->window)
@@ -73,11 +74,11 @@ ImageWriter *image_writer_alloc(int fd, const char *name, uint64_t virtual_size,
 	return g_steal_pointer(&writer);
 }
 
-ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
-			      GError **error)
+ImageWriter *image_writer_new(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+			      bool compressed, GError **error)
 {
 	g_autoptr(ImageWriter) writer =
-	    image_writer_alloc(fd, name, virtual_size, compressed, error);
+	    image_writer_alloc(fd, name, sums, virtual_size, compressed, error);
 	struct stat st;
 
 	if (!writer)
@@ -111,8 +112,10 @@ void image_writer_close_cluster(ImageWriter *writer)
 static bool write_window(ImageWriter *writer, size_t len, GError **error)
 {
 	uint64_t from = MAX(writer->window_start, writer->base);
+	struct digest digest = digest_of(writer->window, len);
 
-	return leaf_writer_put(writer->leaves, writer->window_start,
+	return leaf_sums_put(writer->sums, &digest, error) &&
+	       leaf_writer_put(writer->leaves, writer->window_start,
 			       (size_t)(from - writer->window_start), len, &writer->window, error);
 }
 
@@ -134,9 +137,7 @@ static bool advance_window(ImageWriter *writer, GError **error)
 	if (writer->first) {
 		if (!write_window(writer, IMAGE_LEAF_SIZE, error))
 			return false;
-	} else {
-		/* Its digest comes with its header. */
-		g_array_set_size(leaf_writer_sums(writer->leaves), 1);
+	} else { /* its digest comes with its header */
 		writer->first = g_steal_pointer(&writer->window);
 		writer->window = leaf_alloc(error);
 		if (!writer->window)
@@ -452,19 +453,18 @@ static struct qcow2_header make_header(const ImageWriter *writer, uint64_t l1_of
 static bool write_first_leaf(ImageWriter *writer, const struct qcow2_header *header, GError **error)
 {
 	size_t len = MIN(writer->end, IMAGE_LEAF_SIZE);
+	struct digest digest;
 
 	memcpy(writer->first, header, sizeof(*header));
-	if (!leaf_writer_wait(writer->leaves, error))
-		return false;
-	g_array_index(leaf_writer_sums(writer->leaves), struct digest, 0) =
-	    digest_of(writer->first, len);
-	return io_flush(writer->fd, writer->name, error) &&
+	digest = digest_of(writer->first, len);
+	return leaf_writer_wait(writer->leaves, error) &&
+	       leaf_sums_finish(writer->sums, &digest, error) &&
+	       io_flush(writer->fd, writer->name, error) &&
 	       image_writer_write_first(writer, len, error) &&
 	       io_flush(writer->fd, writer->name, error);
 }
 
-bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
-			 GError **error)
+bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GError **error)
 {
 	uint64_t n_l1_clusters = image_table_clusters(writer->n_l1);
 	uint64_t l1_offset, refcount_offset, refcount_clusters;
@@ -482,7 +482,6 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 		return false;
 
 	if (!writer->first) {
-		g_array_set_size(leaf_writer_sums(writer->leaves), 1);
 		writer->first = g_steal_pointer(&writer->window);
 	} else if (!write_window(writer, writer->end - writer->window_start, error)) {
 		return false;
@@ -491,7 +490,6 @@ bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_l
 	if (!write_first_leaf(writer, &header, error))
 		return false;
 	*ret_size = writer->end;
-	*ret_leaves = g_array_ref(leaf_writer_sums(writer->leaves));
 	return true;
 }
 

@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "base/digest.h"
 #include "base/fingerprint.h"
+#include "image/leaf-sums.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -24,11 +24,12 @@ typedef struct image_writer ImageWriter;
 
 /*
  * @fd: an empty regular file, open for reading and writing, borrowed until image_writer_free().
- * @name is for messages.  @virtual_size: bytes, a multiple of 512, at least 512 and at most 2 PiB.
- * @compressed: whether image_writer_put() may be given compressed clusters.
+ * @name is for messages.  @sums: with none put, borrowed as @fd is.  @virtual_size: bytes, a
+ * multiple of 512, at least 512 and at most 2 PiB.  @compressed: whether image_writer_put() may be
+ * given compressed clusters.
  */
-ImageWriter *image_writer_new(int fd, const char *name, uint64_t virtual_size, bool compressed,
-			      GError **error);
+ImageWriter *image_writer_new(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+			      bool compressed, GError **error);
 
 /*
  * Make @data the content of guest cluster @index; the indexes ascend, and a cluster left out reads
@@ -59,19 +60,18 @@ bool image_writer_put_frame(ImageWriter *writer, uint64_t index, const void *fra
 bool image_writer_checkpoint(ImageWriter *writer, GByteArray *state, GError **error);
 
 /*
- * As image_writer_new(), but @fd is the file of a writer that died after the checkpoint that
- * @state, of @len bytes, is from.  What it wrote later is cut off.  WHERRY_ERROR_DAMAGED: file and
- * state do not belong together.
+ * As image_writer_new(), but @fd is the file, and @sums has that of a writer that died after the
+ * checkpoint that @state, of @len bytes, is from.  What it wrote later is cut off.
+ * WHERRY_ERROR_DAMAGED: files and state do not belong together.
  */
-ImageWriter *image_writer_resume(int fd, const char *name, uint64_t virtual_size, bool compressed,
-				 const void *state, size_t len, GError **error);
+ImageWriter *image_writer_resume(int fd, const char *name, LeafSums *sums, uint64_t virtual_size,
+				 bool compressed, const void *state, size_t len, GError **error);
 
 /*
- * Write the tables and the header and flush the file.  @ret_size: bytes of the file.
- * @ret_leaves: of struct digest, one for each leaf of the file; owned by the caller.
+ * Write the tables and the header and flush the file.  @ret_size: bytes of the file.  The sums of
+ * all of its leaves are in their file then.
  */
-bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GArray **ret_leaves,
-			 GError **error);
+bool image_writer_finish(ImageWriter *writer, uint64_t *ret_size, GError **error);
 
 /* The first guest cluster that may be put. */
 uint64_t image_writer_next(const ImageWriter *writer);

@@ -17,7 +17,6 @@ struct leaf {
 struct leaf_writer {
 	int fd;           /* borrowed */
 	const char *name; /* borrowed */
-	GArray *sums;     /* of struct digest; owned */
 	GThread *thread;  /* NULL: nothing was put so far */
 	GMutex lock;      /* covers what follows */
 	GCond changed;
@@ -37,7 +36,6 @@ LeafWriter *leaf_writer_new(int fd, const char *name)
 
 	writer->fd = fd;
 	writer->name = name;
-	writer->sums = g_array_new(false, true, sizeof(struct digest));
 	write_behind_init(&writer->behind, fd, 0);
 	g_queue_init(&writer->waiting);
 	g_queue_init(&writer->spare);
@@ -128,11 +126,9 @@ static bool has_failed(const LeafWriter *writer, GError **error)
 bool leaf_writer_put(LeafWriter *writer, uint64_t offset, size_t skip, size_t len, uint8_t **buffer,
 		     GError **error)
 {
-	struct digest digest = digest_of(*buffer, len);
 	struct leaf *leaf = g_new(struct leaf, 1);
 	bool ok;
 
-	g_array_append_val(writer->sums, digest);
 	*leaf = (struct leaf){ offset, skip, len, g_steal_pointer(buffer) };
 	if (!writer->thread)
 		writer->thread = g_thread_new("write", writer_thread, writer);
@@ -173,11 +169,6 @@ bool leaf_writer_write(LeafWriter *writer, uint64_t offset, const void *data, si
 	return ok;
 }
 
-GArray *leaf_writer_sums(LeafWriter *writer)
-{
-	return writer->sums;
-}
-
 void leaf_writer_free(LeafWriter *writer)
 {
 	if (!writer)
@@ -191,7 +182,6 @@ void leaf_writer_free(LeafWriter *writer)
 	}
 	g_queue_clear_full(&writer->waiting, free_leaf);
 	write_behind_clear(&writer->behind);
-	g_array_unref(writer->sums);
 	g_clear_error(&writer->error);
 	g_queue_clear_full(&writer->spare, free);
 	g_cond_clear(&writer->changed);

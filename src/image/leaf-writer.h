@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Full leaves of an image file are summed, and go to the medium in a thread of their own: whoever
- * fills the next one does not wait for it, as long as no more are on their way than it takes in
- * half a second.
+ * Full leaves of an image file go to the medium in a thread of their own: whoever fills the next
+ * one does not wait for it, as long as no more are on their way than it takes in half a second.
  */
 #pragma once
-
-#include "base/digest.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -31,15 +28,9 @@ bool leaf_writer_put(LeafWriter *writer, uint64_t offset, size_t skip, size_t le
 /* Wait until all of them are on the medium: a flush is short then. */
 bool leaf_writer_wait(LeafWriter *writer, GError **error);
 
-/* After leaf_writer_wait(): these bytes, too, and without a sum. */
+/* After leaf_writer_wait(): these bytes, too. */
 bool leaf_writer_write(LeafWriter *writer, uint64_t offset, const void *data, size_t len,
 		       GError **error);
-
-/*
- * The sums of the leaves, of struct digest, in the order in which they came; owned by @writer, and
- * the caller may change them.
- */
-GArray *leaf_writer_sums(LeafWriter *writer);
 
 /* What waits is not written any more. */
 void leaf_writer_free(LeafWriter *writer);

@@ -12,6 +12,7 @@ struct used_map {
 	bool sorted;     /* ascending, with a gap between any two */
 	uint8_t *bitmap; /* one bit for each cluster; NULL as long as there are extents */
 	uint64_t n_bits;
+	uint64_t cluster; /* bytes */
 };
 
 UsedMap *used_map_new(uint64_t size, size_t max_extents)
@@ -59,8 +60,8 @@ static void sort_and_merge(UsedMap *map)
 
 static void set_bits(UsedMap *map, uint64_t offset, uint64_t length)
 {
-	uint64_t first = offset / USED_MAP_CLUSTER;
-	uint64_t last = (offset + length - 1) / USED_MAP_CLUSTER;
+	uint64_t first = offset / map->cluster;
+	uint64_t last = (offset + length - 1) / map->cluster;
 
 	for (uint64_t i = first; i <= last; i++)
 		map->bitmap[i / 8] |= (uint8_t)(1u << i % 8);
@@ -68,13 +69,18 @@ static void set_bits(UsedMap *map, uint64_t offset, uint64_t length)
 
 static void become_bitmap(UsedMap *map)
 {
-	map->n_bits = map->size / USED_MAP_CLUSTER + (map->size % USED_MAP_CLUSTER != 0);
+	map->cluster = USED_MAP_CLUSTER;
+	while (map->size / map->cluster > USED_MAP_MAX_CLUSTERS)
+		map->cluster *= 2;
+	map->n_bits = map->size / map->cluster + (map->size % map->cluster != 0);
 	map->bitmap = g_malloc0(map->n_bits / 8 + 1);
 	for (unsigned int i = 0; i < map->extents->len; i++)
 		set_bits(map, nth(map, i)->offset, nth(map, i)->length);
 	g_array_free(map->extents, true);
 	map->extents = NULL;
-	g_debug("more than %zu extents: a bitmap of clusters from here on", map->max);
+	g_debug("more than %zu extents: a bitmap of clusters of %" G_GUINT64_FORMAT
+		" bytes from here on",
+		map->max, map->cluster);
 }
 
 /* Make room for one more extent, or become a bitmap. */
@@ -117,7 +123,7 @@ void used_map_add(UsedMap *map, uint64_t offset, uint64_t length)
 
 static bool next_in_bitmap(const UsedMap *map, uint64_t from, struct extent *ret)
 {
-	uint64_t i = from / USED_MAP_CLUSTER, end;
+	uint64_t i = from / map->cluster, end;
 
 	for (; i < map->n_bits && !(map->bitmap[i / 8] & 1u << i % 8); i++)
 		if (i % 8 == 0 && map->bitmap[i / 8] == 0)
@@ -126,8 +132,8 @@ static bool next_in_bitmap(const UsedMap *map, uint64_t from, struct extent *ret
 		return false;
 	for (end = i; end < map->n_bits && map->bitmap[end / 8] & 1u << end % 8; end++)
 		;
-	ret->offset = MAX(from, i * USED_MAP_CLUSTER);
-	ret->length = MIN(map->size, end * USED_MAP_CLUSTER) - ret->offset;
+	ret->offset = MAX(from, i * map->cluster);
+	ret->length = MIN(map->size, end * map->cluster) - ret->offset;
 	return true;
 }
 

@@ -3,7 +3,7 @@
  * The bytes of one disk that must be carried: a set of extents, filled in any order.
  *
  * Its memory is bounded whatever the disk holds: beyond a number of extents it becomes a bitmap of
- * clusters of USED_MAP_CLUSTER bytes, and then some bytes count as used that were never added.
+ * clusters, and then some bytes count as used that were never added.
  */
 #pragma once
 
@@ -13,9 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* 32 MiB of memory. */
-#define USED_MAP_MAX_EXTENTS ((size_t)2 << 20)
-#define USED_MAP_CLUSTER     65536u
+/* 32 MiB of memory, each. */
+#define USED_MAP_MAX_EXTENTS  ((size_t)2 << 20)
+#define USED_MAP_MAX_CLUSTERS ((uint64_t)256 << 20)
+
+/* Bytes of a cluster on a disk of up to 16 TiB; twice as many on one of up to 32 TiB, and so on. */
+#define USED_MAP_CLUSTER 65536u
 
 typedef struct used_map UsedMap;
 

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,23 +72,27 @@ static bool run_write(const char *raw, const char *image, bool compress, GError 
 	autofd int in = open_file(raw, O_RDONLY, error);
 	autofd int out = in < 0 ? -1 : open_file(image, O_RDWR | O_CREAT | O_TRUNC, error);
 	g_autoptr(Compressor) compressor = compress ? compressor_new(1) : NULL;
+	g_autoptr(LeafSums) leaves = leaf_sums_new(memfd_create("leaves", MFD_CLOEXEC), "leaves");
 	g_autoptr(ImageWriter) writer = NULL;
-	g_autoptr(GArray) leaves = NULL;
 	uint64_t size, n, file_size;
 
 	if (out < 0)
 		return false;
 	size = (uint64_t)lseek(in, 0, SEEK_END);
-	writer = image_writer_new(out, image, size, compress, error);
+	writer = image_writer_new(out, image, leaves, size, compress, error);
 	if (!writer || !put_all(writer, compressor, in, size, &n, error) ||
-	    !image_writer_finish(writer, &file_size, &leaves, error))
+	    !image_writer_finish(writer, &file_size, error))
 		return false;
 	g_assert_cmpuint(file_size, ==, image_writer_size(writer));
 	g_assert_cmpuint(file_size, ==, lseek(out, 0, SEEK_END));
 	g_assert_cmpuint(file_size, <=, image_size_bound(size, n));
-	for (unsigned int i = 0; i < leaves->len; i++) {
-		g_autofree char *hex = digest_to_hex(&g_array_index(leaves, struct digest, i));
+	for (uint64_t i = 0; i * IMAGE_LEAF_SIZE < file_size; i++) {
+		g_autofree char *hex = NULL;
+		struct digest digest;
 
+		if (!leaf_sums_get(leaves, i, &digest, error))
+			return false;
+		hex = digest_to_hex(&digest);
 		puts(hex);
 	}
 	return true;
@@ -99,8 +104,8 @@ static bool run_repeat(uint64_t n, const char *image, GError **error)
 	autofd int out = open_file(image, O_RDWR | O_CREAT | O_TRUNC, error);
 	g_autoptr(Compressor) compressor = compressor_new(1);
 	const struct fingerprint fingerprint = { { 1 } };
+	g_autoptr(LeafSums) leaves = leaf_sums_new(memfd_create("leaves", MFD_CLOEXEC), "leaves");
 	g_autoptr(ImageWriter) writer = NULL;
-	g_autoptr(GArray) leaves = NULL;
 	uint8_t data[IMAGE_CLUSTER_SIZE], frame[IMAGE_CLUSTER_SIZE];
 	uint64_t file_size;
 	size_t len;
@@ -109,13 +114,13 @@ static bool run_repeat(uint64_t n, const char *image, GError **error)
 		return false;
 	memset(data, 'Z', sizeof(data));
 	len = compressor_run(compressor, data, frame);
-	writer = image_writer_new(out, image, n * sizeof(data), true, error);
+	writer = image_writer_new(out, image, leaves, n * sizeof(data), true, error);
 	if (!writer || !image_writer_dedupe(writer, 8, error))
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (!image_writer_put_frame(writer, i, frame, len, &fingerprint, error))
 			return false;
-	return image_writer_finish(writer, &file_size, &leaves, error);
+	return image_writer_finish(writer, &file_size, error);
 }
 
 static bool run_read(const char *image, const char *raw, GError **error)

@@ -7,8 +7,8 @@
 # been; and a capture that has just ended is whole.
 #
 # That this test would notice is shown, too: with any one of its flushes left out, of the image, the
-# sums, the journal or the directory, the program loses data.  The seed is printed; WHERRY_CHAOS_SEED
-# takes it.
+# sums, those of its leaves, the journal or the directory, the program loses data.  The seed is
+# printed; WHERRY_CHAOS_SEED takes it.
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
@@ -87,10 +87,11 @@ is_whole ()
 # is not possible, or ends in another disk.
 cut_on_the_way ()
 {
-    local r=0
+    local r=0 begun=disk-0.journal
+    [ "$1" != disk-0.leaves ] || begun=$1 # the first checkpoints have nothing in it
     fresh_medium
     start "$1"
-    while [ ! -e medium/wherry/cut/disk-0.journal ]; do
+    while [ ! -s "medium/wherry/cut/$begun" ]; do
         kill -0 $pid 2> /dev/null || fail "no checkpoint: $(cat out)"
         sleep 0.005
     done
@@ -146,6 +147,7 @@ noticed ()
 cut_at_the_end nothing || fail "what is preloaded does harm: $(cat out)"
 noticed "the image" cut_on_the_way disk-0.qcow2
 noticed "the sums" cut_on_the_way disk-0.sums
+noticed "the leaves' sums" cut_on_the_way disk-0.leaves
 noticed "the journal" cut_on_the_way disk-0.journal.partial
 noticed "machine.json" cut_at_the_end machine.json.partial
 noticed "the directory" cut_at_the_end /

@@ -7,6 +7,7 @@
 
 #include "base/autofd.h"
 #include "image/image-reader.h"
+#include "leaves.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ static const uint8_t data[CLUSTER] = { 1, 2, 3 };
 
 typedef struct {
 	int fd; /* owned */
+	LeafSums *leaves;
 	ImageWriter *writer;
 	uint64_t next, size;
 } Image;
@@ -25,6 +27,7 @@ typedef struct {
 static void image_clear(Image *image)
 {
 	image_writer_free(image->writer);
+	leaf_sums_free(image->leaves);
 	autofd_clear(&image->fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Image, image_clear)
@@ -41,7 +44,9 @@ static void begin(Image *image, uint64_t n_clusters)
 	g_autoptr(GError) error = NULL;
 
 	image->fd = memfd_create("image", MFD_CLOEXEC);
-	image->writer = image_writer_new(image->fd, "image", n_clusters * CLUSTER, true, &error);
+	image->leaves = new_leaves();
+	image->writer =
+	    image_writer_new(image->fd, "image", image->leaves, n_clusters * CLUSTER, true, &error);
 	assert_ok(image->writer, error);
 }
 
@@ -61,11 +66,10 @@ static void put(Image *image, uint64_t name, size_t len)
 static uint64_t *finish(Image *image)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GArray) leaves = NULL;
 	g_autoptr(ImageReader) reader = NULL;
 	uint64_t *ends = g_new(uint64_t, image->next);
 
-	assert_ok(image_writer_finish(image->writer, &image->size, &leaves, &error), error);
+	assert_ok(image_writer_finish(image->writer, &image->size, &error), error);
 	reader = image_reader_new(image->fd, "image", &error);
 	assert_ok(reader, error);
 	assert_ok(image_reader_check(reader, &error), error);
@@ -144,8 +148,10 @@ static void test_resume(void **state)
 			put(&first, i % 9, 20000);
 
 		second.fd = dup(first.fd);
-		second.writer = image_writer_resume(second.fd, "image", UINT64_C(200) * CLUSTER,
-						    true, saved->data, saved->len, &error);
+		second.leaves = reopen_leaves(first.leaves);
+		second.writer =
+		    image_writer_resume(second.fd, "image", second.leaves, UINT64_C(200) * CLUSTER,
+					true, saved->data, saved->len, &error);
 		assert_ok(second.writer, error);
 		if (again)
 			dedupe(&second);

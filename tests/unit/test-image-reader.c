@@ -12,6 +12,7 @@
 #include "corpus.h"
 #include "image/compress.h"
 #include "image/image-reader.h"
+#include "leaves.h"
 
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -35,8 +36,9 @@ static int make_image(void)
 	g_autofree uint8_t *data = g_malloc(C), *frame = g_malloc(C);
 	g_autoptr(Compressor) compressor = compressor_new(1);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(ImageWriter) writer = image_writer_new(fd, "image", DISK_SIZE, true, &error);
-	g_autoptr(GArray) leaves = NULL;
+	g_autoptr(LeafSums) leaves = new_leaves();
+	g_autoptr(ImageWriter) writer =
+	    image_writer_new(fd, "image", leaves, DISK_SIZE, true, &error);
 	uint64_t size;
 
 	for (uint64_t i = 0; i < 5; i++) {
@@ -51,7 +53,7 @@ static int make_image(void)
 		assert_ok(image_writer_put(writer, i, packed ? frame : data, n, packed, &error),
 			  error);
 	}
-	assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+	assert_ok(image_writer_finish(writer, &size, &error), error);
 	assert_int_equal(size, FILE_SIZE);
 	return fd;
 }
@@ -518,14 +520,14 @@ static void test_sparse(void **state)
 	const uint64_t size = UINT64_C(15) << 40, last = size / C - 1;
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(ImageWriter) writer = image_writer_new(fd, "image", size, false, &error);
+	g_autoptr(LeafSums) leaves = new_leaves();
+	g_autoptr(ImageWriter) writer = image_writer_new(fd, "image", leaves, size, false, &error);
 	g_autoptr(ImageReader) reader = NULL;
-	g_autoptr(GArray) leaves = NULL;
 	g_autofree uint8_t *data = g_malloc0(C);
 	uint64_t file_size, index;
 
 	assert_ok(image_writer_put(writer, last, data, C, false, &error), error);
-	assert_ok(image_writer_finish(writer, &file_size, &leaves, &error), error);
+	assert_ok(image_writer_finish(writer, &file_size, &error), error);
 	reader = image_reader_new(fd, "image", &error);
 	assert_ok(reader, error);
 	for (int i = 0; i < 100; i++) {

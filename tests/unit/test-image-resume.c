@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A writer dies after any put, and another one goes on from its last checkpoint: the image is, byte
- * by byte, the one of a writer that lived.
+ * A writer dies after any number of puts, and another one goes on from its last checkpoint: the
+ * image is, byte by byte, the one of a writer that lived.
  */
 #include "unit.h"
 
@@ -9,14 +9,14 @@
 #include "base/be.h"
 #include "base/io.h"
 #include "image/image-reader.h"
-#include "image/image-writer.h"
+#include "leaves.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define CLUSTER      IMAGE_CLUSTER_SIZE
 #define VIRTUAL_SIZE (UINT64_C(1) << 40)
-#define N_PUTS       160u
+#define N_PUTS       240u /* four leaves */
 
 struct put {
 	uint64_t index;
@@ -25,15 +25,15 @@ struct put {
 
 typedef struct {
 	int fd; /* owned */
+	LeafSums *leaves;
 	ImageWriter *writer;
-	GArray *leaves; /* once finished */
 	uint64_t size;
 } Image;
 
 static void image_clear(Image *image)
 {
 	image_writer_free(image->writer);
-	g_clear_pointer(&image->leaves, g_array_unref);
+	leaf_sums_free(image->leaves);
 	autofd_clear(&image->fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Image, image_clear)
@@ -43,7 +43,9 @@ static void begin(Image *image)
 	g_autoptr(GError) error = NULL;
 
 	image->fd = memfd_create("image", MFD_CLOEXEC);
-	image->writer = image_writer_new(image->fd, "image", VIRTUAL_SIZE, true, &error);
+	image->leaves = new_leaves();
+	image->writer =
+	    image_writer_new(image->fd, "image", image->leaves, VIRTUAL_SIZE, true, &error);
 	assert_ok(image->writer, error);
 }
 
@@ -77,7 +79,7 @@ static void finish(Image *image)
 {
 	g_autoptr(GError) error = NULL;
 
-	assert_ok(image_writer_finish(image->writer, &image->size, &image->leaves, &error), error);
+	assert_ok(image_writer_finish(image->writer, &image->size, &error), error);
 }
 
 static void checkpoint(Image *image, GByteArray *state)
@@ -87,28 +89,33 @@ static void checkpoint(Image *image, GByteArray *state)
 	assert_ok(image_writer_checkpoint(image->writer, state, &error), error);
 }
 
-/* Another process opens the file, as it is. */
-static bool resume(Image *image, int fd, const GByteArray *state, GError **error)
+/* Another process opens the files, as they are. */
+static bool resume(Image *image, const Image *dead, const GByteArray *state, GError **error)
 {
-	image->fd = dup(fd);
-	image->writer = image_writer_resume(image->fd, "image", VIRTUAL_SIZE, true, state->data,
-					    state->len, error);
+	image->fd = dup(dead->fd);
+	image->leaves = reopen_leaves(dead->leaves);
+	image->writer = image_writer_resume(image->fd, "image", image->leaves, VIRTUAL_SIZE, true,
+					    state->data, state->len, error);
 	return image->writer != NULL;
 }
 
-static void assert_same_file(const Image *want, const Image *got)
+static void assert_same_file(int want, int got)
 {
-	g_autofree uint8_t *a = g_malloc(want->size), *b = g_malloc(want->size);
+	uint64_t size = (uint64_t)lseek(want, 0, SEEK_END);
+	g_autofree uint8_t *a = g_malloc(size), *b = g_malloc(size);
 	g_autoptr(GError) error = NULL;
 
+	assert_int_equal(lseek(got, 0, SEEK_END), size);
+	assert_ok(io_pread(want, "want", 0, a, size, &error), error);
+	assert_ok(io_pread(got, "got", 0, b, size, &error), error);
+	assert_memory_equal(a, b, size);
+}
+
+static void assert_same(const Image *want, const Image *got)
+{
 	assert_int_equal(got->size, want->size);
-	assert_int_equal(lseek(got->fd, 0, SEEK_END), want->size);
-	assert_ok(io_pread(want->fd, "want", 0, a, want->size, &error), error);
-	assert_ok(io_pread(got->fd, "got", 0, b, want->size, &error), error);
-	assert_memory_equal(a, b, want->size);
-	assert_int_equal(got->leaves->len, want->leaves->len);
-	assert_memory_equal(got->leaves->data, want->leaves->data,
-			    want->leaves->len * sizeof(struct digest));
+	assert_same_file(want->fd, got->fd);
+	assert_same_file(leaf_sums_fd(want->leaves), leaf_sums_fd(got->leaves));
 }
 
 static void assert_check_ok(const Image *image)
@@ -120,7 +127,7 @@ static void assert_check_ok(const Image *image)
 	assert_ok(image_reader_check(reader, &error), error);
 }
 
-static void test_every_put(void **state)
+static void test_after_puts(void **state)
 {
 	g_auto(Image) whole = { .fd = -1 };
 	struct put puts[N_PUTS];
@@ -130,7 +137,7 @@ static void test_every_put(void **state)
 	put(&whole, puts, 0, N_PUTS);
 	finish(&whole);
 	assert_check_ok(&whole);
-	for (unsigned int at = 0; at <= N_PUTS; at++) {
+	for (unsigned int at = 0; at <= N_PUTS; at += 3) {
 		g_autoptr(GByteArray) saved = g_byte_array_new(), lost = g_byte_array_new();
 		g_auto(Image) first = { .fd = -1 }, second = { .fd = -1 };
 		unsigned int died = MIN(at + at % 7 * 13, N_PUTS);
@@ -141,18 +148,19 @@ static void test_every_put(void **state)
 		checkpoint(&first, lost); /* an older one */
 		put(&first, puts, at / 2, at);
 		checkpoint(&first, saved);
+		assert_int_equal(saved->len, lost->len); /* whatever the image is */
 		put(&first, puts, at, died);
 		if (died == N_PUTS)
 			finish(&first);
-		else if (at % 3 == 0)
+		else if (at % 2 == 0)
 			checkpoint(&first, lost); /* whose journal never came to the medium */
 
-		assert_ok(resume(&second, first.fd, saved, &error), error);
+		assert_ok(resume(&second, &first, saved, &error), error);
 		assert_int_equal(image_writer_next(second.writer),
 				 at > 0 ? puts[at - 1].index + 1 : 0);
 		put(&second, puts, at, N_PUTS);
 		finish(&second);
-		assert_same_file(&whole, &second);
+		assert_same(&whole, &second);
 		assert_check_ok(&second);
 	}
 }
@@ -177,11 +185,45 @@ static void test_other_bytes(void **state)
 		checkpoint(&first, saved);
 		assert_ok(io_pwrite(first.fd, "image", cases[i].offset, "\xff\xfe", 2, &error),
 			  error);
-		assert_false(resume(&second, first.fd, saved, &error));
+		assert_false(resume(&second, &first, saved, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "until the last checkpoint");
 		assert_int_equal(ftruncate(first.fd, 2 * CLUSTER), 0);
-		assert_false(resume(&third, first.fd, saved, &error));
+		assert_false(resume(&third, &first, saved, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "too early");
+	}
+}
+
+/* So it is of the sums, but for that of the first leaf, which comes last. */
+static void test_other_sums(void **state)
+{
+	g_autoptr(GByteArray) saved = g_byte_array_new();
+	g_auto(Image) first = { .fd = -1 };
+	struct put puts[N_PUTS];
+	struct digest digest;
+	int fd;
+
+	make_puts(puts);
+	begin(&first);
+	put(&first, puts, 0, N_PUTS);
+	checkpoint(&first, saved);
+	fd = leaf_sums_fd(first.leaves);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 3 * DIGEST_SIZE);
+	assert_int_equal(pread(fd, &digest, sizeof(digest), DIGEST_SIZE), DIGEST_SIZE);
+	for (unsigned int i = 0; i < 3; i++) {
+		g_auto(Image) second = { .fd = -1 };
+		g_autoptr(GError) error = NULL;
+
+		assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+		if (i == 1)
+			digest.b[7] ^= 1;
+		assert_int_equal(pwrite(fd, &digest, sizeof(digest), DIGEST_SIZE), DIGEST_SIZE);
+		if (i == 2)
+			assert_int_equal(ftruncate(fd, DIGEST_SIZE + 1), 0);
+		assert_int_equal(resume(&second, &first, saved, &error), i == 0);
+		if (i == 1)
+			assert_error(&error, WHERRY_ERROR_DAMAGED, "'leaves' does not hold what");
+		if (i == 2)
+			assert_error(&error, WHERRY_ERROR_DAMAGED, "'leaves' ends at 33, ");
 	}
 }
 
@@ -206,8 +248,6 @@ static void test_other_state(void **state)
 		{ "window behind the end", 6, IMAGE_LEAF_SIZE },
 		{ "window not of a leaf", 6, CLUSTER },
 		{ "L2 table", 7, VIRTUAL_SIZE },
-		{ "leaves", 8, 1 },
-		{ "leaves", 8, UINT64_MAX },
 	};
 	g_autoptr(GByteArray) saved = g_byte_array_new();
 	g_auto(Image) first = { .fd = -1 };
@@ -226,7 +266,7 @@ static void test_other_state(void **state)
 		print_message("%s\n", cases[i].what);
 		g_byte_array_append(other, saved->data, saved->len);
 		memcpy(other->data + cases[i].at * sizeof(value), &value, sizeof(value));
-		assert_false(resume(&second, first.fd, other, &error));
+		assert_false(resume(&second, &first, other, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "the journal of 'image' is not one of");
 	}
 	for (unsigned int len = 0; len < saved->len; len += len < 200 ? 1 : 1001) {
@@ -235,7 +275,7 @@ static void test_other_state(void **state)
 		g_autoptr(GError) error = NULL;
 
 		g_byte_array_append(other, saved->data, len);
-		assert_false(resume(&second, first.fd, other, &error));
+		assert_false(resume(&second, &first, other, &error));
 		assert_error(&error, WHERRY_ERROR_DAMAGED, "the journal of 'image' is not one of");
 	}
 }
@@ -243,8 +283,9 @@ static void test_other_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_put),
+		cmocka_unit_test(test_after_puts),
 		cmocka_unit_test(test_other_bytes),
+		cmocka_unit_test(test_other_sums),
 		cmocka_unit_test(test_other_state),
 	};
 

@@ -10,8 +10,10 @@
 #include "image/compress.h"
 #include "image/image-reader.h"
 #include "image/image-update.h"
+#include "leaves.h"
 
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #define CLUSTER IMAGE_CLUSTER_SIZE
@@ -26,14 +28,16 @@ typedef struct {
 	Compressor *compressor;
 	uint64_t size; /* bytes of the image's state */
 	uint64_t unused;
-	GArray *leaves; /* owned */
+	LeafSums *leaves;
+	LeafSums *next; /* of the update */
 	uint8_t disk[N_CLUSTERS];
 } Place;
 
 static void place_clear(Place *place)
 {
 	compressor_free(place->compressor);
-	g_clear_pointer(&place->leaves, g_array_unref);
+	leaf_sums_free(place->leaves);
+	leaf_sums_free(place->next);
 	autofd_clear(&place->fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
@@ -71,8 +75,9 @@ static void begin(Place *place, bool compressed)
 	g_autoptr(ImageWriter) writer = NULL;
 
 	place->fd = memfd_create("image", MFD_CLOEXEC);
+	place->leaves = new_leaves();
 	place->compressor = compressed ? compressor_new(1) : NULL;
-	writer = image_writer_new(place->fd, "image", DISK_SIZE, compressed, &error);
+	writer = image_writer_new(place->fd, "image", place->leaves, DISK_SIZE, compressed, &error);
 	assert_ok(writer, error);
 	for (uint64_t i = 0; i < N_CLUSTERS; i++) {
 		size_t len;
@@ -82,15 +87,21 @@ static void begin(Place *place, bool compressed)
 		len = pack(place, i, place->disk[i], buf);
 		assert_ok(image_writer_put(writer, i, buf, len, len < CLUSTER, &error), error);
 	}
-	assert_ok(image_writer_finish(writer, &place->size, &place->leaves, &error), error);
+	assert_ok(image_writer_finish(writer, &place->size, &error), error);
 }
 
-static ImageUpdate *open_update(const Place *place)
+/* Its sums begin with those of the old state, which stay as they are. */
+static ImageUpdate *open_update(Place *place)
 {
 	g_autoptr(GError) error = NULL;
-	ImageUpdate *update =
-	    image_update_new(place->fd, "image", place->size, place->leaves, &error);
+	ImageUpdate *update;
+	off_t from = 0;
 
+	leaf_sums_free(place->next);
+	place->next = new_leaves();
+	assert_true(
+	    sendfile(leaf_sums_fd(place->next), leaf_sums_fd(place->leaves), &from, 1 << 20) > 0);
+	update = image_update_new(place->fd, "image", place->size, place->next, &error);
 	assert_ok(update, error);
 	return update;
 }
@@ -120,12 +131,13 @@ static void assert_state(const Place *place, const uint8_t *disk)
 
 	for (uint64_t at = 0; at < place->size; at += IMAGE_LEAF_SIZE) {
 		size_t len = (size_t)MIN(IMAGE_LEAF_SIZE, place->size - at);
-		struct digest digest;
+		struct digest digest, recorded;
 
 		assert_ok(io_pread(place->fd, "image", at, leaf, len, &error), error);
 		digest = digest_of(leaf, len);
-		assert_true(digest_equal(&digest, &g_array_index(place->leaves, struct digest,
-								 at / IMAGE_LEAF_SIZE)));
+		assert_ok(leaf_sums_get(place->leaves, at / IMAGE_LEAF_SIZE, &recorded, &error),
+			  error);
+		assert_true(digest_equal(&digest, &recorded));
 	}
 	reader = image_reader_new(place->fd, "image", &error);
 	assert_ok(reader, error);
@@ -139,13 +151,14 @@ static void assert_state(const Place *place, const uint8_t *disk)
 	}
 }
 
-static void take_over(Place *place, struct image_state *state)
+static void take_over(Place *place, const struct image_state *state)
 {
-	g_array_unref(place->leaves);
-	place->leaves = state->leaves;
+	leaf_sums_free(place->leaves);
+	place->leaves = g_steal_pointer(&place->next);
 	place->size = state->size;
 	place->unused = state->unused;
-	assert_int_equal(place->leaves->len, (place->size + IMAGE_LEAF_SIZE - 1) / IMAGE_LEAF_SIZE);
+	assert_int_equal(lseek(leaf_sums_fd(place->leaves), 0, SEEK_END),
+			 (place->size + IMAGE_LEAF_SIZE - 1) / IMAGE_LEAF_SIZE * DIGEST_SIZE);
 }
 
 /* The old state stays until the header is there, then the new one is. */
@@ -289,9 +302,9 @@ static void test_altered(void **state)
 	assert_int_equal(pwrite(place.fd, &other, 1, (off_t)CLUSTER + 5), 1);
 	assert_null(image_update_new(place.fd, "image", place.size, place.leaves, &error));
 	assert_error(&error, WHERRY_ERROR_DIFFERENT, "altered between bytes 0 and 4194304");
-	g_array_set_size(place.leaves, 1);
+	assert_int_equal(ftruncate(leaf_sums_fd(place.leaves), DIGEST_SIZE), 0);
 	assert_null(image_update_new(place.fd, "image", place.size, place.leaves, &error));
-	assert_error(&error, WHERRY_ERROR_DAMAGED, "sums of 1 leaves");
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "'leaves' ends at 32, ");
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 #include "base/autofd.h"
 #include "base/io.h"
 #include "image/image-reader.h"
+#include "leaves.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,8 @@ static void write_tables(int fd, const uint8_t *buf, size_t n, off_t offset)
 
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t offset)
 {
+	if (n < CLUSTER) /* the sums of leaves */
+		return __real_pwrite64(fd, buf, n, offset);
 	if (events && offset != written_to) /* else it goes on where the last one ended */
 		g_string_append_printf(events, "w%jd ", (intmax_t)offset);
 	written_to = offset + (off_t)n;
@@ -133,9 +136,9 @@ static void test_layout(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(layouts); i++) {
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", 64 * CLUSTER, true, &error);
-		g_autoptr(GArray) leaves = NULL;
+		    image_writer_new(fd, "image", leaves, 64 * CLUSTER, true, &error);
 		uint64_t size, n = 0;
 
 		print_message("%s\n", layouts[i].what);
@@ -145,7 +148,7 @@ static void test_layout(void **state)
 			assert_int_equal(image_writer_size(writer) / CLUSTER,
 					 layouts[i].steps[n].n_clusters);
 		}
-		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &error), error);
 		assert_int_equal(size, image_writer_size(writer));
 		assert_in_range(size, 1, image_size_bound(64 * CLUSTER, n));
 		assert_check_ok(fd);
@@ -167,25 +170,27 @@ static void test_leaves(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", 200 * CLUSTER, false, &error);
+		    image_writer_new(fd, "image", leaves, 200 * CLUSTER, false, &error);
 		g_autofree uint8_t *leaf = g_malloc(IMAGE_LEAF_SIZE);
-		g_autoptr(GArray) leaves = NULL;
 		uint64_t size, at = 0;
 
 		for (uint64_t j = 0; j < cases[i].n; j++)
 			assert_ok(put(writer, j, CLUSTER, &error), error);
-		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &error), error);
 		assert_int_equal(size, lseek(fd, 0, SEEK_END));
 		assert_int_equal(size, image_size_bound(200 * CLUSTER, cases[i].n));
-		assert_int_equal(leaves->len, cases[i].n_leaves);
-		for (unsigned int j = 0; j < leaves->len; j++, at += IMAGE_LEAF_SIZE) {
+		assert_int_equal(lseek(leaf_sums_fd(leaves), 0, SEEK_END),
+				 cases[i].n_leaves * sizeof(struct digest));
+		for (unsigned int j = 0; j < cases[i].n_leaves; j++, at += IMAGE_LEAF_SIZE) {
 			size_t len = MIN(size - at, IMAGE_LEAF_SIZE);
-			struct digest want;
+			struct digest want, got;
 
 			assert_ok(io_pread(fd, "image", at, leaf, len, &error), error);
 			want = digest_of(leaf, len);
-			assert_true(digest_equal(&want, &g_array_index(leaves, struct digest, j)));
+			assert_ok(leaf_sums_get(leaves, j, &got, &error), error);
+			assert_true(digest_equal(&want, &got));
 		}
 		assert_check_ok(fd);
 	}
@@ -196,9 +201,10 @@ static void test_window_closes(void **state)
 {
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(ImageWriter) writer = image_writer_new(fd, "image", 256 * CLUSTER, true, &error);
+	g_autoptr(LeafSums) leaves = new_leaves();
+	g_autoptr(ImageWriter) writer =
+	    image_writer_new(fd, "image", leaves, 256 * CLUSTER, true, &error);
 	g_autofree uint8_t *got = g_malloc(CLUSTER);
-	g_autoptr(GArray) leaves = NULL;
 	uint64_t size, i = 0;
 
 	assert_ok(put(writer, i++, 100, &error), error); /* cluster 1 of the file */
@@ -215,7 +221,7 @@ static void test_window_closes(void **state)
 	/* This one lies in two windows. */
 	assert_ok(put(writer, i++, 65500, &error), error);
 	assert_ok(put(writer, i++, 65500, &error), error);
-	assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+	assert_ok(image_writer_finish(writer, &size, &error), error);
 	assert_check_ok(fd);
 
 	assert_ok(io_pread(fd, "image", CLUSTER, got, CLUSTER, &error), error);
@@ -250,9 +256,9 @@ static void test_random_sizes(void **state)
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", UINT64_C(1) << 40, true, &error);
-		g_autoptr(GArray) leaves = NULL;
+		    image_writer_new(fd, "image", leaves, UINT64_C(1) << 40, true, &error);
 		uint64_t size, index = 0, n = 0;
 
 		for (; n < 150; n++) {
@@ -261,7 +267,7 @@ static void test_random_sizes(void **state)
 			index += (uint64_t)g_rand_int_range(rand, 1, seed % 2 ? 3 : 20000);
 			assert_ok(put(writer, index, MIN(len, CLUSTER), &error), error);
 		}
-		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &error), error);
 		if (size > image_size_bound(UINT64_C(1) << 40, n))
 			fail_msg("seed %u: %ju bytes", seed, (uintmax_t)size);
 		assert_check_ok(fd);
@@ -273,14 +279,15 @@ static void test_order(void **state)
 {
 	autofd int fd = memfd_create("image", MFD_CLOEXEC);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(ImageWriter) writer = image_writer_new(fd, "image", 256 * CLUSTER, true, &error);
-	g_autoptr(GArray) leaves = NULL;
+	g_autoptr(LeafSums) leaves = new_leaves();
+	g_autoptr(ImageWriter) writer =
+	    image_writer_new(fd, "image", leaves, 256 * CLUSTER, true, &error);
 	uint64_t size;
 
 	events = g_string_new(NULL);
 	for (uint64_t i = 0; i < 150; i++)
 		assert_ok(put(writer, i, CLUSTER, &error), error);
-	assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+	assert_ok(image_writer_finish(writer, &size, &error), error);
 	assert_string_equal(events->str, "w4194304 f w65536 w0 f ");
 }
 
@@ -301,9 +308,9 @@ static void test_failures(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", 256 * CLUSTER, true, &error);
-		g_autoptr(GArray) leaves = NULL;
+		    image_writer_new(fd, "image", leaves, 256 * CLUSTER, true, &error);
 		uint8_t magic[4];
 		uint64_t size;
 		bool good = true;
@@ -315,7 +322,7 @@ static void test_failures(void **state)
 			good = put(writer, j, CLUSTER, &error);
 		assert_true(good || i == 0); /* the others are met at the end */
 		if (good)
-			assert_false(image_writer_finish(writer, &size, &leaves, &error));
+			assert_false(image_writer_finish(writer, &size, &error));
 		assert_error(&error, WHERRY_ERROR_NO_SPACE, cases[i].words);
 		if (i > 0 && cases[i].flush < 2) { /* it is no image */
 			assert_ok(io_pread(fd, "image", 0, magic, sizeof(magic), &error), error);
@@ -337,9 +344,9 @@ static void test_ranges(void **state)
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GRand) rand = g_rand_new_with_seed((uint32_t)n_plain);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", 40960 * CLUSTER, true, &error);
-		g_autoptr(GArray) leaves = NULL;
+		    image_writer_new(fd, "image", leaves, 40960 * CLUSTER, true, &error);
 		uint64_t size, n = 0;
 
 		for (; n < n_plain; n++)
@@ -349,7 +356,7 @@ static void test_ranges(void **state)
 
 			assert_ok(put(writer, n, MIN(len, CLUSTER), &error), error);
 		}
-		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &error), error);
 		print_message("%ju clusters\n", (uintmax_t)size / CLUSTER);
 		if (n == n_plain) /* four of the five L2 tables are there */
 			assert_int_equal(size, image_size_bound(32768 * CLUSTER, n));
@@ -367,9 +374,9 @@ static void test_open_at_range_end(void **state)
 	for (uint64_t before = 1; before <= 2; before++) {
 		autofd int fd = memfd_create("image", MFD_CLOEXEC);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(LeafSums) leaves = new_leaves();
 		g_autoptr(ImageWriter) writer =
-		    image_writer_new(fd, "image", 40960 * CLUSTER, true, &error);
-		g_autoptr(GArray) leaves = NULL;
+		    image_writer_new(fd, "image", leaves, 40960 * CLUSTER, true, &error);
 		uint64_t size, n = 0;
 
 		while (image_writer_size(writer) < (UINT64_C(2) << 30) - before * CLUSTER)
@@ -382,7 +389,7 @@ static void test_open_at_range_end(void **state)
 		assert_int_equal(image_writer_size(writer), UINT64_C(2) << 30);
 		assert_ok(put(writer, n++, 65500, &error), error);
 		assert_ok(put(writer, n++, 65500, &error), error);
-		assert_ok(image_writer_finish(writer, &size, &leaves, &error), error);
+		assert_ok(image_writer_finish(writer, &size, &error), error);
 		assert_check_ok(fd);
 	}
 }
@@ -394,10 +401,10 @@ static void test_not_empty(void **state)
 	int ends[2];
 
 	assert_ok(io_write(fd, "image", "x", 1, &error), error);
-	assert_null(image_writer_new(fd, "image", 512, true, &error));
+	assert_null(image_writer_new(fd, "image", NULL, 512, true, &error));
 	assert_error(&error, WHERRY_ERROR_INVALID_INPUT, "'image', which is no empty file");
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_null(image_writer_new(ends[1], "pipe", 512, true, &error));
+	assert_null(image_writer_new(ends[1], "pipe", NULL, 512, true, &error));
 	assert_error(&error, WHERRY_ERROR_INVALID_INPUT, "'pipe', which is no empty file");
 	(void)close(ends[0]); /* nothing was written */
 	(void)close(ends[1]);

@@ -120,7 +120,7 @@ static void test_too_long(void **state)
 
 	assert_ok(journal_write(place.bundle, "j", "first", 5, &error), error);
 	assert_false(journal_write(place.bundle, "j", data, JOURNAL_MAX_BYTES - 24 - 31, &error));
-	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "more than the 268435456 of a journal");
+	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "more than the 67108864 of a journal");
 	assert_false(journal_write(place.bundle, "j", data, SIZE_MAX, &error));
 	assert_error(&error, WHERRY_ERROR_UNSUPPORTED, "would hold 18446744073709551615 bytes");
 	assert_holds(&place, "first", 5);

@@ -39,24 +39,24 @@ static struct digest digest_of_number(uint64_t number)
 	return digest_of(&number, sizeof(number));
 }
 
-/* Two leaves, numbered beyond any chunk. */
-static GArray *make_leaves(void)
+/* @n leaves, numbered beyond any chunk. */
+static int make_leaves(unsigned int n)
 {
-	GArray *leaves = g_array_new(false, false, sizeof(struct digest));
+	int fd = memfd_create("leaves", MFD_CLOEXEC);
 
-	for (uint64_t i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		struct digest digest = digest_of_number(1000000 + i);
 
-		g_array_append_val(leaves, digest);
+		assert_int_equal(write(fd, &digest, sizeof(digest)), sizeof(digest));
 	}
-	return leaves;
+	return fd;
 }
 
 /* Writes every @step-th chunk; true if all of it worked. */
 static bool write_sums(int fd, uint64_t step, GError **error)
 {
 	g_autoptr(SumsWriter) writer = sums_writer_new(fd, "disk-0.sums", DISK_SIZE, error);
-	g_autoptr(GArray) leaves = make_leaves();
+	autofd int leaves = make_leaves(2);
 
 	n_fsync = 0;
 	for (uint64_t i = 0; i <= 3000; i += step) {
@@ -65,7 +65,7 @@ static bool write_sums(int fd, uint64_t step, GError **error)
 		if (!sums_writer_put(writer, i, &digest, error))
 			return false;
 	}
-	return sums_writer_finish(writer, IMAGE_SIZE, leaves, error);
+	return sums_writer_finish(writer, IMAGE_SIZE, leaves, "leaves", error);
 }
 
 /* Steps that make no chunk but the first, whole batches and parts of them. */
@@ -134,6 +134,31 @@ static void test_order_of_flushes(void **state)
 	}
 	assert_null(sums_reader_new(fd, "disk-0.sums", &error));
 	assert_error(&error, WHERRY_ERROR_DAMAGED, "was never finished: its header is empty");
+}
+
+/* More leaves than are copied at a time, and fewer than there should be. */
+static void test_many_leaves(void **state)
+{
+	const unsigned int n = 2500;
+	autofd int fd = memfd_create("sums", MFD_CLOEXEC), leaves = make_leaves(n);
+	autofd int copy = memfd_create("copy", MFD_CLOEXEC);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(SumsWriter) writer = sums_writer_new(fd, "sums", DISK_SIZE, &error);
+	g_autoptr(SumsReader) reader = NULL;
+	uint8_t want[2500 * DIGEST_SIZE], got[sizeof(want)];
+
+	assert_ok(sums_writer_finish(writer, n * SUMS_LEAF_SIZE, leaves, "leaves", &error), error);
+	reader = sums_reader_new(fd, "sums", &error);
+	assert_ok(reader, error);
+	assert_ok(sums_reader_copy_leaves(reader, copy, "copy", &error), error);
+	assert_int_equal(lseek(copy, 0, SEEK_END), sizeof(want));
+	assert_int_equal(pread(leaves, want, sizeof(want), 0), sizeof(want));
+	assert_int_equal(pread(copy, got, sizeof(got), 0), sizeof(got));
+	assert_memory_equal(got, want, sizeof(want));
+
+	assert_int_equal(ftruncate(leaves, sizeof(want) - 1), 0);
+	assert_false(sums_writer_finish(writer, n * SUMS_LEAF_SIZE, leaves, "leaves", &error));
+	assert_error(&error, WHERRY_ERROR_DAMAGED, "'leaves' ends at 79999, ");
 }
 
 static const struct {
@@ -213,7 +238,6 @@ static void test_keep_leaves(void **state)
 	autofd int fd = memfd_create("sums", MFD_CLOEXEC), kept = -1;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(SumsReader) reader = NULL;
-	g_autoptr(GArray) leaves = make_leaves();
 	g_autofree uint8_t *bytes = NULL;
 	struct digest want, got;
 	uint64_t size;
@@ -231,7 +255,8 @@ static void test_keep_leaves(void **state)
 	assert_int_equal(sums_reader_image_size(reader), IMAGE_SIZE);
 	for (uint64_t i = 0; i < 2; i++) {
 		assert_ok(sums_reader_leaf(reader, i, &got, &error), error);
-		assert_true(digest_equal(&got, &g_array_index(leaves, struct digest, i)));
+		want = digest_of_number(1000000 + i);
+		assert_true(digest_equal(&got, &want));
 	}
 }
 
@@ -281,7 +306,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_order_of_flushes),
 		cmocka_unit_test(test_refused),     cmocka_unit_test(test_length),
 		cmocka_unit_test(test_keep_leaves), cmocka_unit_test(test_keep_leaves_altered),
-		cmocka_unit_test(test_corpus),
+		cmocka_unit_test(test_corpus),      cmocka_unit_test(test_many_leaves),
 	};
 
 	return cmocka_run_group_tests_name("sums", tests, NULL, NULL);

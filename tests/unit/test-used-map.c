@@ -95,11 +95,39 @@ static void test_overflow(void **state)
 	used_map_add(map, 299990, UINT64_MAX);
 }
 
+/* One bit in memory for each so many bytes, that all bits of a large disk take 32 MiB. */
+static void test_large(void **state)
+{
+	static const struct {
+		uint64_t size_tib, cluster_kib;
+	} cases[] = {
+		{ 1, 64 }, { 16, 64 }, { 17, 128 }, { 32, 128 }, { 100, 512 }, { 2048, 8192 }
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		uint64_t size = (cases[i].size_tib << 40) + 512,
+			 cluster = cases[i].cluster_kib << 10;
+		g_autoptr(UsedMap) map = used_map_new(size, 0);
+		struct extent e;
+
+		used_map_add(map, 5 * cluster + 7, 1);
+		used_map_add(map, size - 1, 1);
+		assert_true(used_map_next(map, 0, &e));
+		assert_int_equal(e.offset, 5 * cluster);
+		assert_int_equal(e.length, cluster);
+		assert_true(used_map_next(map, 6 * cluster, &e));
+		assert_int_equal(e.offset, size - 512);
+		assert_int_equal(e.length, 512);
+		assert_false(used_map_next(map, size, &e));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests_name("used-map", tests, NULL, NULL);
