@@ -186,15 +186,26 @@ static bool open_unfinished(const struct capture_options *options, Capture *capt
 				  capture->source.manifest, &capture->storage, error);
 }
 
+/* What says how to go on. */
+static bool write_journals(const Capture *capture, GError **error)
+{
+	return (!capture->source.views ||
+		views_save(capture->source.views, capture->bundle, error)) &&
+	       identity_write(capture->bundle, capture->source.manifest, &capture->storage,
+			      capture->source.disks, capture->source.traces, error);
+}
+
 static bool make_bundle(const struct capture_options *options, Capture *capture, GError **error)
 {
 	capture->storage = (struct identity_storage){ options->level, options->dedupe };
 	capture->bundle = bundle_create(options->target, options->name, error);
-	return capture->bundle && bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error) &&
-	       (!capture->source.views ||
-		views_save(capture->source.views, capture->bundle, error)) &&
-	       identity_write(capture->bundle, capture->source.manifest, &capture->storage,
-			      capture->source.disks, capture->source.traces, error);
+	if (!capture->bundle || !bundle_lock(capture->bundle, BUNDLE_LOCK_ALONE, error))
+		return false;
+	if (write_journals(capture, error))
+		return true;
+	g_prefix_error(error, "nothing is in the bundle '%s' yet, remove it and capture anew: ",
+		       capture->bundle->path);
+	return false;
 }
 
 /* Another machine may have the same name: nothing was read of this one then. */

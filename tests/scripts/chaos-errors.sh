@@ -112,7 +112,8 @@ for how in kill EIO ENOSPC; do
         if [ $r -ne 0 ]; then
             failed=$((failed + 1))
             if [ $how != kill ] && [ -e to/wherry/chaos/capture.journal ]; then
-                grep -q 'go on with --resume' out || fail "call $at, $how: not how to go on: $(cat out)"
+                grep -q 'go on with --resume\|remove it and capture anew' out ||
+                    fail "call $at, $how: not how to go on: $(cat out)"
             fi
             finish disk "$how at call $at"
         else # a complete bundle's journal that cannot be removed, for one: it is left, and harmless
