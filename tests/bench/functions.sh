@@ -11,7 +11,8 @@ fuse="" loop=""
 free_medium ()
 {
     ! mountpoint -q "$out" || umount "$out"
-    [ -z "$loop" ] || { hold "$loop" 0 || true; losetup -d "$loop"; }
+    [ -z "$loop" ] || [ -n "$fuse" ] || hold "$loop" 0
+    [ -z "$loop" ] || losetup -d "$loop"
     loop=""
     [ -z "$fuse" ] || { fusermount3 -u "$dir/medium" 2> /dev/null || fusermount -u "$dir/medium"; wait "$fuse" || true; }
     fuse=""
@@ -66,7 +67,7 @@ slow_medium ()
     fi
     mke2fs -q -F -t ext4 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard "$loop"
     mount "$loop" "$out"
-    hold "$loop" "$1" || true
+    [ -n "$fuse" ] || hold "$loop" "$1"
 }
 
 # cold: nothing of what is read comes from memory.

@@ -31,7 +31,7 @@ plug ()
 
 unplug ()
 {
-    umount -q medium || true
+    ! mountpoint -q medium || umount medium
     [ -z "$loop" ] || losetup --detach "$loop"
     loop=""
 }
