@@ -250,8 +250,8 @@ static void test_hibernated(void **state)
 		const char *header;
 		bool is_image;
 	} headers[] = {
-		{ "hibr", true }, { "HIBR", true },  { "rstr", true },
-		{ "link", true }, { "wake", false }, { "\0\0\0", false },
+		{ "hibr", true }, { "HIBR", true },  { "rstr", true },    { "HORM", true },
+		{ "link", true }, { "wake", false }, { "\0\0\0", false }, { "brkp", true },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(headers); i++) {
