@@ -218,13 +218,15 @@ static void test_header(void **state)
 		{ 1536 + 7, "\x0b", 1, "own structures, or the log, in its free space" },
 		{ 1536 + 4, "\xff", 1, "own structures, or the log, in its free space" },
 		{ 1536 + 7, "\3", 1, "own structures, or the log, in its free space" },
-		{ 1536 + 3, "\0", 1, NULL }, /* not in the list */
+		{ 1536 + 3, "\0", 1, NULL },                                 /* not in the list */
+		{ 1536 + 7, "\4", 1, "in its free space, or in one place" }, /* a root, too */
 	};
 	static const struct change v5[] = {
 		{ 512 + 64, "\0", 1, "header of group 0" },
 		{ 1536, "Y", 1, "free list of group 0" },
 		{ 1536 + 7, "\1", 1, "free list of group 0" },
 		{ 1536 + 8, "\0", 1, "free list of group 0" },
+		{ 512 + 63, "\7", 1, "group 0 take 17 blocks, and by its header 7 and 3 roots" },
 	};
 	static const struct change sums[] = {
 		{ 512 + 100, "\1", 1, "header of group 0" },
