@@ -303,8 +303,17 @@ bool bundle_remove_file(const Bundle *bundle, const char *name, GError **error)
 Bundle *bundle_open_unfinished(const char *target, const char *name, GError **error)
 {
 	g_autofree char *path = g_build_filename(target, BUNDLES_DIR, name, NULL);
+	g_autoptr(GError) cause = NULL;
+	Bundle *bundle = bundle_open(path, &cause);
 
-	return bundle_open(path, error);
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "there is no '%s' to go on with: look at --to and --name, or leave out "
+			    "--resume",
+			    path);
+	else if (cause)
+		g_propagate_error(error, g_steal_pointer(&cause));
+	return bundle;
 }
 
 Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
