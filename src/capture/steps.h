@@ -53,3 +53,6 @@ void steps_note_gaps(const struct capture_options *options, const struct plan_di
 		     CaptureLog *log);
 
 bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error);
+
+/* A complete bundle has no journals; one that was killed just then may have kept them. */
+void steps_remove_journals(const Bundle *bundle, const Manifest *manifest);
