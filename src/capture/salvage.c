@@ -30,6 +30,7 @@ typedef struct {
 	DiskReader *reader;    /* owned */
 	struct disk_read read; /* its memory is owned; NULL: none */
 	size_t room;           /* bytes of that memory */
+	unsigned int align;    /* bytes: of reads */
 	GArray *bad;           /* of struct extent: whole sectors; owned */
 	bool sector_hangs;     /* one sector gave no answer, even alone */
 	bool given_up;         /* no more reads */
@@ -70,7 +71,7 @@ static bool open_disk(Salvage *salvage, GError **error)
 {
 	const struct disk_reader_options options = {
 		.depth = 1,
-		.align = salvage->job->sector_size,
+		.align = salvage->align,
 		.way = salvage->job->way,
 	};
 	unsigned int stall_ms = disk_source_stall_ms(salvage->job->source);
@@ -116,7 +117,7 @@ static bool check_alive(const Salvage *salvage, GError **error)
 /* Memory for a read of @len bytes: what was left behind took its own along. */
 static bool make_room(Salvage *salvage, size_t len, GError **error)
 {
-	size_t want = (len / DISK_READER_ALIGN + 1) * DISK_READER_ALIGN;
+	size_t want = (len / DISK_READER_ALIGN + 2) * DISK_READER_ALIGN; /* cut at both ends */
 
 	if (salvage->read.memory && salvage->room >= want)
 		return true;
@@ -152,11 +153,23 @@ static bool try_piece(Salvage *salvage, const struct extent *piece, int *ret_err
 	return read->memory || open_disk(salvage, error);
 }
 
-/* As try_piece(), but a disk that has dropped off its bus gets the time to come back. */
+/* As try_piece(); an image's filesystem may lie on larger sectors than the disk in it has. */
+static bool try_aligned(Salvage *salvage, const struct extent *piece, int *ret_errnum,
+			GError **error)
+{
+	if (!try_piece(salvage, piece, ret_errnum, error))
+		return false;
+	if (*ret_errnum != EINVAL || salvage->align >= DISK_READER_ALIGN)
+		return true;
+	salvage->align = DISK_READER_ALIGN;
+	return open_disk(salvage, error) && try_piece(salvage, piece, ret_errnum, error);
+}
+
+/* As try_aligned(), but a disk that has dropped off its bus gets the time to come back. */
 static bool read_piece(Salvage *salvage, const struct extent *piece, int *ret_errnum,
 		       GError **error)
 {
-	if (!try_piece(salvage, piece, ret_errnum, error))
+	if (!try_aligned(salvage, piece, ret_errnum, error))
 		return false;
 	if (*ret_errnum == 0 || is_bad_sector(*ret_errnum))
 		return true;
@@ -233,7 +246,7 @@ static bool rescue(Salvage *salvage, const struct extent *piece, uint8_t *to, GE
 	    !try_with_new_handle(salvage, piece, &errnum, error))
 		return false;
 	if (errnum == 0) {
-		memcpy(to, salvage->read.buf, piece->length);
+		memcpy(to, salvage->read.buf + piece->offset % salvage->align, piece->length);
 		return true;
 	}
 	note_hang(salvage, piece, errnum);
@@ -265,7 +278,7 @@ bool salvage_read(const struct salvage *job, const struct extent *extent, uint8_
 {
 	uint64_t end = extent->offset + extent->length, sector = job->sector_size;
 	struct extent whole = { extent->offset - extent->offset % sector, 0 };
-	g_auto(Salvage) salvage = { .job = job };
+	g_auto(Salvage) salvage = { .job = job, .align = job->sector_size };
 	g_autofree uint8_t *data = NULL;
 
 	whole.length =

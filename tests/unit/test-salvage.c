@@ -25,6 +25,7 @@ static struct {
 	bool hangs;          /* ... or not before the test ends, ... */
 	int times;           /* ... so often; -1: always, ... */
 	bool all_until_open; /* ... or all do, until it is opened anew */
+	unsigned int align;  /* bytes: what is not aligned so is refused; 0: nothing is */
 	int n, n_opens;      /* reads and openings in all */
 	int n_opens_at_first;
 	GMutex hung; /* held by the test meanwhile */
@@ -59,6 +60,10 @@ static bool is_hit(uint64_t offset, size_t len)
 ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset)
 {
 	fault.n++;
+	if (fault.align && ((uint64_t)offset | len) % fault.align != 0) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (!is_hit((uint64_t)offset, len))
 		return __real_pread64(fd, buf, len, offset);
 	if (fault.hangs) {
@@ -169,6 +174,22 @@ static void test_bad_sector(void **state)
 	assert_ok(run(&scene, FROM, LENGTH, true, &error), error);
 	assert_gap(&scene, BAD, 2 * SECTOR);
 	assert_int_equal(scene.errnum, EIO);
+	assert_bytes(&scene, FROM, LENGTH);
+}
+
+/* An image on a filesystem that lies on larger sectors: none of their bytes can be read. */
+static void test_bad_larger_sector(void **state)
+{
+	g_auto(Scene) scene = { NULL };
+	g_autoptr(GError) error = NULL;
+
+	fault.from = BAD + SECTOR;
+	fault.to = fault.from + 1;
+	fault.times = -1;
+	fault.align = 4096;
+	scene_make(&scene, STALL_MS);
+	assert_ok(run(&scene, FROM, LENGTH, true, &error), error);
+	assert_gap(&scene, BAD, 4096);
 	assert_bytes(&scene, FROM, LENGTH);
 }
 
@@ -295,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_sector),
+		cmocka_unit_test(test_bad_larger_sector),
 		cmocka_unit_test(test_fails_once),
 		cmocka_unit_test(test_hangs_once),
 		cmocka_unit_test(test_sector_hangs),
