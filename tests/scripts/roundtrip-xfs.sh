@@ -18,8 +18,6 @@ requires jq --version
 requires lvm version
 requires test "$(id -u)" -eq 0 # mounts
 
-states=(deleted full fragmented fresh)
-
 # Name | MiB | arguments of mkfs.xfs; always with + before it.
 kinds='
 +1k          |144|--unsupported -b size=1024
@@ -96,7 +94,7 @@ check_numbers ()
 # one NAME MIB ARGS LAYOUT STATE
 one ()
 {
-    local name=$1 state=$5 i before masks=()
+    local name=$1 state=$5 before
     echo "$name, $4, $state"
     rm -rf disk? masked? raw-disk? to volume restored expected
     size=$(($2 * mib))
@@ -111,17 +109,7 @@ one ()
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
     [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     check_numbers
-    for i in "${!disks[@]}"; do
-        masks+=("disk$i" "masked$i")
-    done
-    "$MAP_TOOL" mask "${masks[@]}"
-    for i in "${!disks[@]}"; do
-        qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
-        cmp "raw-disk$i" "masked$i" || fail "$name: the image is not what the map names"
-        if has_garbage "raw-disk$i" && [ "$state" != fragmented ]; then
-            fail "$name: what was deleted is in the image"
-        fi
-    done
+    image_is_masked "$name" "$state"
     truncate -s $((size + tail)) restored
     follow gather restored raw-
     truncate -s "$size" restored
@@ -129,19 +117,4 @@ one ()
     check_files
 }
 
-seed=${SEED:-$(draw)}
-n_states=1
-if [ "${WHERRY_TEST_ALL:-0}" = 1 ]; then n_states=${#states[@]}; fi
-RANDOM=$((seed % 32768))
-i=$((seed % 9973))
-while IFS='|' read -r name mb args; do
-    i=$((i + 1))
-    case $name in
-    '') continue ;;
-    +*) name=${name#+} ;;
-    *) [ "$n_states" -gt 1 ] || [ $((i % 9)) -eq 0 ] || continue ;;
-    esac
-    for ((j = 0; j < n_states; j++)); do
-        one "${name// /}" "${mb// /}" "$args" "${layouts[(i + j) % 5]}" "${states[(i / 5 + j) % 4]}"
-    done
-done <<< "$kinds"
+each_kind "$kinds" one
