@@ -6,6 +6,7 @@
 # the disk fail at random.  Each bundle verifies, and is equal to the disk.  A medium that lies about
 # its size is found by --verify.  The seed is printed; WHERRY_CHAOS_SEED takes it.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 # shellcheck source=tests/scripts/nbd.sh

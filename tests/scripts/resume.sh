@@ -8,6 +8,7 @@
 #
 # WHERRY_CHECKPOINT_BYTES makes checkpoints come often enough for a small disk.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 # shellcheck source=tests/scripts/chaos-functions.sh

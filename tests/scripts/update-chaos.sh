@@ -7,6 +7,7 @@
 # verifies and is the old or the new one, and the next update makes it the new one.  The seed is
 # printed; WHERRY_CHAOS_SEED takes it.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 # shellcheck source=tests/scripts/chaos-functions.sh
@@ -97,7 +98,7 @@ renew ()
     [ $((round % 20)) -ne 0 ] || { rm -rf "${1:?}/wherry"; begin "$1"; }
 }
 
-disk_kib=$((80 * 1024))
+disk_kib=$((48 * 1024))
 truncate -s ${disk_kib}k disk
 scribble 30
 
@@ -272,7 +273,7 @@ echo "$failed of $tried updates with a failing call failed"
 rm medium.img
 
 # A medium that is full, some bytes further on, until there is room again.
-disk_kib=$((80 * 1024))
+disk_kib=$((48 * 1024))
 truncate -s ${disk_kib}k disk
 scribble 30
 mkdir full
