@@ -303,8 +303,17 @@ bool bundle_remove_file(const Bundle *bundle, const char *name, GError **error)
 Bundle *bundle_open_unfinished(const char *target, const char *name, GError **error)
 {
 	g_autofree char *path = g_build_filename(target, BUNDLES_DIR, name, NULL);
+	g_autoptr(GError) cause = NULL;
+	Bundle *bundle = bundle_open(path, &cause);
 
-	return bundle_open(path, error);
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND))
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
+			    "there is no '%s' to go on with: look at --to and --name, or leave out "
+			    "--resume",
+			    path);
+	else if (cause)
+		g_propagate_error(error, g_steal_pointer(&cause));
+	return bundle;
 }
 
 Manifest *bundle_read_manifest(const Bundle *bundle, GError **error)
@@ -417,6 +426,7 @@ bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manife
 bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, GError **error)
 {
 	g_autofree char *current = current_name(bundle, want->name);
+	g_autofree char *got_hex = NULL, *want_hex = NULL;
 	struct digest digest;
 	uint64_t size;
 
@@ -424,10 +434,12 @@ bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, G
 		return false;
 	if (size == want->size && digest_equal(&digest, &want->digest))
 		return true;
+	got_hex = digest_to_hex(&digest);
+	want_hex = digest_to_hex(&want->digest);
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-		    "'%s/%s' is not what was recorded: it has %" PRIu64 " bytes, and had %" PRIu64
-		    ", or others",
-		    bundle->path, current, size, want->size);
+		    "'%s/%s' is not what was recorded: %" PRIu64 " bytes with the SHA-256 %s, not "
+		    "%" PRIu64 " with %s; put the old file back, or capture anew",
+		    bundle->path, current, size, got_hex, want->size, want_hex);
 	return false;
 }
 

@@ -172,7 +172,12 @@ static GPtrArray *list_wanted(const StorageMap *map, GPtrArray *warnings)
 	g_autoptr(GPtrArray) wanted = g_ptr_array_new();
 	g_autoptr(GError) cause = NULL;
 
-	(void)mapped_device_available(&cause);
+	if (map->resumes)
+		g_set_error(
+		    &cause, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+		    "a hibernated system, which the VM will resume, goes on with it as it is");
+	else
+		(void)mapped_device_available(&cause);
 	for (unsigned int i = 0; i < map->dirty->len; i++) {
 		struct map_dirty *dirty = g_ptr_array_index(map->dirty, i);
 

@@ -121,13 +121,16 @@ bool btrfs_extents_take(const struct btrfs_item *item, void *userdata, GError **
 	}
 }
 
-bool btrfs_extents_check(const BtrfsExtents *extents, GError **error)
+bool btrfs_extents_check(const BtrfsExtents *extents, uint64_t used, GError **error)
 {
+	uint64_t sum = 0;
+
 	for (unsigned int i = 0; i < extents->chunks->chunks->len; i++) {
 		const struct btrfs_chunk *chunk =
 		    &g_array_index(extents->chunks->chunks, struct btrfs_chunk, i);
 		const struct group *group = &extents->groups[i];
 
+		sum += group->sum;
 		if (group->is_there && group->used == group->sum)
 			continue;
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
@@ -137,5 +140,11 @@ bool btrfs_extents_check(const BtrfsExtents *extents, GError **error)
 			    group->sum);
 		return false;
 	}
-	return true;
+	if (sum == used)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "btrfs with %" PRIu64
+		    " bytes in use by its superblock, and extents of %" PRIu64,
+		    used, sum);
+	return false;
 }

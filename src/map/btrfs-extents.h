@@ -22,8 +22,11 @@ BtrfsExtents *btrfs_extents_new(const BtrfsChunks *chunks, uint32_t node_size);
  */
 bool btrfs_extents_take(const struct btrfs_item *item, void *extents, GError **error);
 
-/* When all items were taken: whether the block groups are the chunks, and count what was taken. */
-bool btrfs_extents_check(const BtrfsExtents *extents, GError **error);
+/*
+ * When all items were taken: whether the block groups are the chunks, count what was taken, and are
+ * in sum the @used bytes of the superblock.
+ */
+bool btrfs_extents_check(const BtrfsExtents *extents, uint64_t used, GError **error);
 
 void btrfs_extents_free(BtrfsExtents *extents);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BtrfsExtents, btrfs_extents_free)

@@ -117,7 +117,7 @@ static bool use_extents(struct btrfs_reader *reader, GError **error)
 	return btrfs_root_find(reader, BTRFS_EXTENT_TREE, &tree, error) &&
 	       btrfs_tree_walk(reader, &tree, BTRFS_KEY_FIRST, BTRFS_KEY_LAST, btrfs_extents_take,
 			       extents, error) &&
-	       btrfs_extents_check(extents, error);
+	       btrfs_extents_check(extents, reader->super->used_bytes, error);
 }
 
 static bool check_devices(struct btrfs_reader *reader, GError **error)

@@ -140,6 +140,7 @@ static void get_super(const struct btrfs_disk_super *disk, struct btrfs_super *r
 	memcpy(ret->fsid, disk->fsid, sizeof(ret->fsid));
 	memcpy(ret->metadata_uuid, metadata_uuid, sizeof(ret->metadata_uuid));
 	ret->generation = le64_get(disk->generation);
+	ret->used_bytes = le64_get(disk->used_bytes);
 	ret->sector_size = le32_get(disk->sector_size);
 	ret->node_size = le32_get(disk->node_size);
 	ret->checksum = (enum btrfs_checksum)le16_get(disk->checksum_type);

@@ -25,6 +25,7 @@ struct btrfs_super {
 	uint8_t fsid[16];
 	uint8_t metadata_uuid[16]; /* what nodes and devices have instead, if it was changed */
 	uint64_t generation;
+	uint64_t used_bytes;             /* by all block groups, each copy once */
 	uint32_t sector_size, node_size; /* bytes; powers of two, 4 KiB to 64 KiB */
 	enum btrfs_checksum checksum;
 	bool has_group_tree;

@@ -121,7 +121,7 @@ static void settle(const struct filesystem *fs, bool logged)
 		const struct found *found = found_at(fs, i);
 		char *how = fs->devices->len == 1
 				? g_strdup_printf("btrfs, %s", state)
-				: g_strdup_printf("btrfs, device %" PRIu64 " of %u, %s",
+				: g_strdup_printf("btrfs, devid %" PRIu64 " of %u devices, %s",
 						  found->super.device, fs->devices->len, state);
 
 		found->member->how = how;

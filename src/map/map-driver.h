@@ -14,6 +14,7 @@
 struct map_found {
 	char *how;     /* "ext4, clean": how the map was made; owned by the caller */
 	char *warning; /* what the user should know, or NULL; owned by the caller */
+	bool resumes;  /* it holds a hibernated system, which needs all that it has swapped out */
 };
 
 /* @path: as it is on the disk: bytes but NUL.  False: that is enough. */
@@ -21,6 +22,7 @@ typedef bool (*map_file_fn)(unsigned int range, const char *path, void *userdata
 
 struct map_driver {
 	const char *const *contents; /* libblkid's names of what it reads; NULL ends */
+	bool may_swap; /* a system may have swapped out to it: options->resumed changes the map */
 
 	/*
 	 * Say volume_use() for every byte of @volume in use, metadata included, and set @ret.

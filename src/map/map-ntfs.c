@@ -158,7 +158,8 @@ static bool add_exempt(GArray *runs, ntfs_volume *ntfs, const struct map_options
 	if (n_bad > 0)
 		g_string_append_printf(how, "; without %" PRIu64 " bad cluster%s", n_bad,
 				       n_bad == 1 ? "" : "s");
-	for (size_t i = 0; !options->keep_pagefile && i < G_N_ELEMENTS(names); i++) {
+	for (size_t i = 0; !options->keep_pagefile && !options->resumed && i < G_N_ELEMENTS(names);
+	     i++) {
 		g_autofree char *size = NULL;
 		uint64_t bytes;
 		int r = nt_runs_add_contents(runs, ntfs, names[i], &bytes, error);
@@ -192,6 +193,7 @@ static bool map_clean(ntfs_volume *ntfs, const Volume *volume, const struct map_
 static void carry_hibernated(const Volume *volume, struct map_found *ret)
 {
 	volume_use(volume, 0, volume->size);
+	ret->resumes = true;
 	ret->how = g_strdup("carried whole: NTFS that holds a hibernated Windows");
 	ret->warning = g_strdup_printf("%s holds a Windows that was hibernated, or shut down by "
 				       "Fast Startup, which the VM will resume; `shutdown /s /t 0` "
@@ -230,5 +232,6 @@ static const char *const ntfs_contents[] = { "ntfs", NULL };
 
 const struct map_driver map_ntfs = {
 	.contents = ntfs_contents,
+	.may_swap = true,
 	.map = ntfs_map,
 };

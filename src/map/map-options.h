@@ -7,6 +7,7 @@
 
 struct map_options {
 	bool keep_pagefile; /* the contents of Windows' pagefile.sys and swapfile.sys are carried */
+	bool resumed;       /* on one of the volumes is a system that goes on, see map_found */
 
 	/*
 	 * Names of volumes, of char *, borrowed: what is looked at is a snapshot in which a mount

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Linux swap: only the header page matters, unless the swap holds a hibernated system.  What lies
- * behind the last page of the swap is not swap.
+ * Linux swap: only the header page matters, unless this or another volume holds a hibernated
+ * system.  What lies behind the last page of the swap is not swap.
  *
  * The layout is that of the kernel's include/linux/swap.h (union swap_header): ten bytes of
  * signature end the first page.  The signatures of hibernated systems are those of
@@ -136,6 +136,7 @@ static bool swap_map(const Volume *volume, const char *content, const struct map
 		return false;
 	if (hibernated || strcmp(content, "swsuspend") == 0) {
 		volume_use(volume, 0, volume->size);
+		ret->resumes = true;
 		ret->how = g_strdup("carried whole: swap that holds a hibernated system");
 		ret->warning = g_strdup_printf("%s holds a hibernated system, which the VM will "
 					       "try to resume",
@@ -144,6 +145,11 @@ static bool swap_map(const Volume *volume, const char *content, const struct map
 	}
 	if (!find_end(volume, page_size, &end, error))
 		return false;
+	if (options->resumed) {
+		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_UNSUPPORTED,
+			    "swap from which a hibernated system may read");
+		return false;
+	}
 	volume_use(volume, 0, page_size);
 	volume_use(volume, end, volume->size - end);
 	ret->how = g_strdup("swap, header only");
@@ -154,5 +160,6 @@ static const char *const swap_contents[] = { "swap", "swsuspend", NULL };
 
 const struct map_driver map_swap = {
 	.contents = swap_contents,
+	.may_swap = true,
 	.map = swap_map,
 };

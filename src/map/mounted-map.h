@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which bytes of its devices a mounted filesystem uses, by what its kernel says: a hot capture
- *cannot read them off the disk, where they lag.
+ * cannot read them off the disk, where they lag.
  *
  * The answer is of no single moment, for the filesystem goes on while it is given.  It holds what
- *was in use all the time, and perhaps not what was taken into use meanwhile.  So whoever asks
- *either
+ * was in use all the time, and perhaps not what was taken into use meanwhile.  So whoever asks
+ * either
  *
  *	freezes it (FIFREEZE), asks, and reads what is in use before it thaws; or
  *	begins to note which bytes are written, asks, reads; then freezes it and reads those noted:
- *what was taken into use after the question began was written after it, or is to be read as zeros.
+ *	what was taken into use after the question began was written after it, or is to be read as
+ *	zeros.
  *
  * What is read in the end is then the frozen filesystem: as after a power cut, but for its journal
- * or log, which freezing has emptied.  btrfs has to be frozen once before the question, too, or
- * synced (syncfs()): else it may have trees of an fsync that no answer knows.
+ * or log, which freezing has emptied.  btrfs has to be frozen once or synced (syncfs()) between the
+ * start of the notes and the question, too: else it may have trees of an fsync, or data that was
+ * written before the notes, that no answer knows.
  *
  * Files that are deleted but open are in use.
  */

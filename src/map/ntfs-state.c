@@ -4,8 +4,9 @@
  * hiberfil.sys.
  *
  * The signatures of hiberfil.sys are those of PO_MEMORY_IMAGE: "hibr" is an image to be resumed,
- * "rstr" one that was being resumed, "link" says that it lies elsewhere; "wake", and zeros, that
- * there is none.  Capitals mean the same.
+ * "horm" one to be resumed many times, "brkp" one that then stops in a debugger, "rstr" one that
+ * was being resumed, "link" says that it lies elsewhere; "wake", and zeros, that there is none.
+ * Capitals mean the same.
  */
 #include "map/ntfs-state.h"
 
@@ -37,7 +38,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RestartPage, restart_page_free)
 
 static bool is_image(const uint8_t *header)
 {
-	static const char *const signatures[] = { "hibr", "rstr", "link" };
+	static const char *const signatures[] = { "hibr", "horm", "brkp", "rstr", "link" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(signatures); i++)
 		if (g_ascii_strncasecmp((const char *)header, signatures[i], 4) == 0)

@@ -32,6 +32,9 @@ struct node {
 	Volume *volume;          /* borrowed */
 	struct map_volume *info; /* borrowed */
 	GPtrArray *warnings;     /* borrowed */
+
+	const struct map_driver *driver; /* that was asked; NULL: none */
+	bool resumes;                    /* see map_found */
 };
 
 typedef struct {
@@ -168,15 +171,38 @@ static bool check_no_table(const Volume *volume, const char *content, GError **e
 	return mbr == MBR_NONE;
 }
 
+static void ask_driver(Storage *storage, struct node *node, const struct map_driver *driver)
+{
+	struct map_volume *info = node->info;
+	struct map_found found = { NULL };
+	g_autoptr(GError) cause = NULL;
+
+	node->driver = driver;
+	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
+		carry_whole(node, cause->message);
+		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIRTY))
+			add_dirty(storage, node);
+		return;
+	}
+	info->how = found.how;
+	if (was_replayed(storage, node)) {
+		g_free(info->how);
+		info->how = g_strdup_printf("%s, log replayed in a snapshot",
+					    identify_words(info->content));
+	}
+	add_warning(node->warnings, found.warning);
+	node->resumes = found.resumes;
+	storage->map->resumes |= found.resumes;
+}
+
 /*
  * Let the driver of what the volume holds make the map, or keep it for its layer; on any failure
  * all of it is in use.
  */
 static void look_at(Storage *storage, unsigned int index)
 {
-	const struct node *node = g_ptr_array_index(storage->nodes, index);
+	struct node *node = g_ptr_array_index(storage->nodes, index);
 	struct map_volume *info = node->info;
-	struct map_found found = { NULL };
 	const struct map_driver *driver;
 	g_autoptr(GError) cause = NULL;
 	int known;
@@ -192,24 +218,10 @@ static void look_at(Storage *storage, unsigned int index)
 		return;
 	}
 	driver = storage_map_driver(info->content);
-	if (!driver) {
-		if (!layer_assembly_add(storage->assembly, node->volume, info->content, &info->how))
-			carry_whole(node, identify_words(info->content));
-		return;
-	}
-	if (!driver->map(node->volume, info->content, &storage->options, &found, &cause)) {
-		carry_whole(node, cause->message);
-		if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIRTY))
-			add_dirty(storage, node);
-		return;
-	}
-	info->how = found.how;
-	if (was_replayed(storage, node)) {
-		g_free(info->how);
-		info->how = g_strdup_printf("%s, log replayed in a snapshot",
-					    identify_words(info->content));
-	}
-	add_warning(node->warnings, found.warning);
+	if (driver)
+		ask_driver(storage, node, driver);
+	else if (!layer_assembly_add(storage->assembly, node->volume, info->content, &info->how))
+		carry_whole(node, identify_words(info->content));
 }
 
 static int compare_offsets(const void *a, const void *b)
@@ -361,6 +373,23 @@ static void look_at_all(Storage *storage)
 	} while (layer_assembly_run(storage->assembly, add_layer_volume, storage));
 }
 
+/*
+ * A hibernated system may have swapped out to any volume, also one that was looked at before it was
+ * found.  What was in use stays so.
+ */
+static void keep_swapped_out(Storage *storage)
+{
+	storage->options.resumed = true;
+	for (unsigned int i = 0; i < storage->nodes->len; i++) {
+		struct node *node = g_ptr_array_index(storage->nodes, i);
+
+		if (!node->driver || !node->driver->may_swap || node->resumes)
+			continue;
+		g_clear_pointer(&node->info->how, g_free);
+		ask_driver(storage, node, node->driver);
+	}
+}
+
 static DiskMap *disk_map_new(const Blkdev *disk)
 {
 	DiskMap *map = g_new0(DiskMap, 1);
@@ -420,6 +449,8 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 		map_disk(&storage, disks[i], disk);
 	}
 	look_at_all(&storage);
+	if (map->resumes)
+		keep_swapped_out(&storage);
 	for (unsigned int i = 0; i < storage.nodes->len; i++) {
 		const struct node *node = g_ptr_array_index(storage.nodes, i);
 

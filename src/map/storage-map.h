@@ -68,6 +68,7 @@ typedef struct {
 	GPtrArray *places; /* of struct map_place *: all that was looked at */
 	GPtrArray *kept;   /* of Volume *: of what they are made; owned */
 	GPtrArray *dirty;  /* of struct map_dirty *, whose disks are borrowed; never NULL */
+	bool resumes;      /* a hibernated system goes on with the volumes as they are */
 } StorageMap;
 
 /* The driver of what libblkid calls @content; NULL: there is none. */

@@ -101,9 +101,10 @@ struct xfs_disk_agf {
 	be32 list_count;
 	be32 free_blocks;
 	be32 longest;
-	be32 tree_blocks;
+	be32 tree_blocks; /* of the three B+trees, without their roots */
 	uint8_t uuid[XFS_UUID_SIZE];
-	be32 reserved[4]; /* of reverse mapping and reference counts */
+	be32 rmap_blocks; /* of the B+tree of reverse mapping, its root among them */
+	be32 refcount[3]; /* blocks, root and levels of that of reference counts */
 	be64 spare[14];
 	be64 lsn;
 	le32 crc;
@@ -111,6 +112,7 @@ struct xfs_disk_agf {
 };
 static_assert(offsetof(struct xfs_disk_agf, list_first) == 40, "agf_flfirst");
 static_assert(offsetof(struct xfs_disk_agf, uuid) == 64, "agf_uuid");
+static_assert(offsetof(struct xfs_disk_agf, rmap_blocks) == 80, "agf_rmap_blocks");
 static_assert(offsetof(struct xfs_disk_agf, crc) == 216, "agf_crc");
 
 /* Of version 5; the array of blocks behind it is all there is in version 4. */

@@ -17,6 +17,7 @@ struct header {
 	uint32_t roots[2], levels[2]; /* by enum xfs_btree_kind */
 	uint32_t free_blocks, longest;
 	uint32_t list_first, list_last, list_count;
+	uint32_t tree_blocks, rmap_blocks; /* as in struct xfs_disk_agf */
 };
 
 /* What a B+tree says. */
@@ -79,6 +80,8 @@ static bool read_header(const struct group *group, uint8_t *data, struct header 
 	ret->list_first = be32_get(agf->list_first);
 	ret->list_last = be32_get(agf->list_last);
 	ret->list_count = be32_get(agf->list_count);
+	ret->tree_blocks = be32_get(agf->tree_blocks);
+	ret->rmap_blocks = be32_get(agf->rmap_blocks);
 	return true;
 }
 
@@ -204,6 +207,30 @@ static bool check_tallies(const struct group *group, const struct header *header
 	return false;
 }
 
+/* Not every version 4 counts them. */
+static bool check_tree_blocks(const struct group *group, const struct header *header,
+			      GError **error)
+{
+	uint32_t roots = group->super->has_rmap ? 3 : 2;
+	uint64_t found = (uint64_t)group->own->len - header->list_count +
+			 (group->super->has_rmap ? header->rmap_blocks : 0);
+
+	if (group->super->version == 4 || found == (uint64_t)header->tree_blocks + roots)
+		return true;
+	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
+		    "XFS whose B+trees in group %" PRIu32 " take %" PRIu64
+		    " blocks, and by its header %" PRIu32 " and %" PRIu32 " roots",
+		    group->ag, found, header->tree_blocks, roots);
+	return false;
+}
+
+static int compare_blocks(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 static bool is_used(const struct group *group, uint32_t start, uint32_t count)
 {
 	uint64_t length = (uint64_t)count * group->super->block_size;
@@ -212,7 +239,7 @@ static bool is_used(const struct group *group, uint32_t start, uint32_t count)
 				 length) == length;
 }
 
-/* Free space that takes the structures which speak of it cannot be believed. */
+/* Free space that takes the structures which speak of it cannot be believed, nor can these. */
 static bool check_own(const struct group *group, GError **error)
 {
 	const struct xfs_super *super = group->super;
@@ -220,16 +247,19 @@ static bool check_own(const struct group *group, GError **error)
 
 	if (group->ag == super->log_ag)
 		ok = ok && is_used(group, super->log_block, super->log_blocks);
+	g_array_sort(group->own, compare_blocks);
 	for (unsigned int i = 0; ok && i < group->own->len; i++) {
 		uint32_t block = g_array_index(group->own, uint32_t, i);
 
 		/* What is behind the group is in use by nobody yet. */
-		ok = block >= xfs_header_blocks(super) && is_used(group, block, 1);
+		ok = block >= xfs_header_blocks(super) && is_used(group, block, 1) &&
+		     (i == 0 || block != g_array_index(group->own, uint32_t, i - 1));
 	}
 	if (!ok)
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DAMAGED,
 			    "XFS whose group %" PRIu32
-			    " has its own structures, or the log, in its free space",
+			    " has its own structures, or the log, in its free space, or in one "
+			    "place",
 			    group->ag);
 	return ok;
 }
@@ -251,5 +281,5 @@ bool xfs_free_use_group(const Volume *volume, const struct xfs_super *super, uin
 	by_block = group.tally;
 	return walk_tree(&group, &header, XFS_BTREE_CNT, error) &&
 	       check_tallies(&group, &header, &by_block, &group.tally, error) &&
-	       check_own(&group, error);
+	       check_tree_blocks(&group, &header, error) && check_own(&group, error);
 }

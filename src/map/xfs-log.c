@@ -15,6 +15,12 @@
 /* Eight buffers of 256 KiB are under way at most; twice that. */
 #define WINDOW_BLOCKS ((4u << 20) / XFS_BASIC_BLOCK)
 
+/*
+ * Tools that write a log anew leave zeros between its only record, at the start, and here, where
+ * the cycle before begins: libxfs_log_clear() of xfsprogs, for xfs_repair -L and xfs_admin -U.
+ */
+#define CLEARED_BLOCKS ((256u << 10) / XFS_BASIC_BLOCK)
+
 /* A record has no more, headers included. */
 #define RECORD_BLOCKS_MAX ((256u << 10) / XFS_BASIC_BLOCK + 8)
 
@@ -100,10 +106,12 @@ static bool find_head(struct log *log, GError **error)
 	return true;
 }
 
-/* What a block that was written in order has. */
-static uint32_t expected_cycle(const struct log *log, uint32_t block)
+/* Whether it is what a block that was written in order has. */
+static bool is_expected(const struct log *log, uint32_t block, uint32_t cycle)
 {
-	return block < log->head || log->head == 0 ? log->cycle : log->cycle - 1;
+	if (block < log->head || log->head == 0)
+		return cycle == log->cycle;
+	return cycle == log->cycle - 1 || (cycle == 0 && block < CLEARED_BLOCKS);
 }
 
 static bool check_window(const struct log *log, GError **error)
@@ -120,7 +128,7 @@ static bool check_window(const struct log *log, GError **error)
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t block = (start + i) % log->n_blocks;
 
-		if (get_cycle(data + (size_t)i * XFS_BASIC_BLOCK) != expected_cycle(log, block))
+		if (!is_expected(log, block, get_cycle(data + (size_t)i * XFS_BASIC_BLOCK)))
 			return fail_dirty(log, "its blocks were not written in order", error);
 	}
 	return true;

@@ -20,6 +20,7 @@
 
 /* FINOBT, RMAPBT, REFLINK, INOBTCNT. */
 #define RO_COMPAT_KNOWN 0xfu
+#define RO_COMPAT_RMAP  0x2u
 /* FTYPE, SPINODES, META_UUID, BIGTIME, NREXT64, EXCHRANGE, PARENT. */
 #define INCOMPAT_KNOWN        (0xfu | 0x20u | 0x40u | 0x80u)
 #define INCOMPAT_META_UUID    0x4u
@@ -185,6 +186,7 @@ bool xfs_super_read(const Volume *volume, struct xfs_super *ret, GError **error)
 		return false;
 	memcpy(super.uuid, sb.uuid, XFS_UUID_SIZE);
 	memcpy(super.meta_uuid, sb.uuid, XFS_UUID_SIZE);
+	super.has_rmap = super.version == 5 && be32_get(sb.ro_compat) & RO_COMPAT_RMAP;
 	if (be32_get(sb.incompat) & INCOMPAT_META_UUID) /* of version 5, as is its use */
 		memcpy(super.meta_uuid, sb.meta_uuid, XFS_UUID_SIZE);
 	*ret = super;

@@ -9,6 +9,7 @@ struct xfs_super {
 	uint32_t version;     /* 4 or 5, which has checksums */
 	uint32_t block_size;  /* bytes */
 	uint32_t sector_size; /* bytes: of the headers of an allocation group */
+	bool has_rmap;        /* there is a B+tree of reverse mapping */
 	uint64_t blocks;
 	uint32_t ag_blocks; /* of each allocation group but the last */
 	uint32_t ag_count;

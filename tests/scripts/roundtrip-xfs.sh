@@ -18,22 +18,31 @@ requires jq --version
 requires lvm version
 requires test "$(id -u)" -eq 0 # mounts
 
-# Name | MiB | arguments of mkfs.xfs; always with + before it.
+# Name | MiB | arguments of mkfs.xfs | what happens to it; always with + before it.
 kinds='
-+1k          |144|--unsupported -b size=1024
-4k           |320|-b size=4096
-+sectors     |144|--unsupported -s size=4096
-+rmap        |144|--unsupported -m rmapbt=1,reflink=1 -b size=1024
-plain        |144|--unsupported -m reflink=0,bigtime=0,inobtcount=0,finobt=0 -i sparse=0
-bigtime      |144|--unsupported -m bigtime=1,inobtcount=1 -i sparse=1
-+many        |400|--unsupported -d agcount=24 -l size=8m
-tails        |333|--unsupported -d agsize=64m -b size=2048 -l size=8m
-unit         |160|--unsupported -d su=64k,sw=4 -l su=32k,size=16m
-large-inodes |144|--unsupported -i size=2048 -n size=16384
-log          |160|--unsupported -l size=16m,agnum=3 -m rmapbt=1
++1k          |144|--unsupported -b size=1024|
+4k           |320|-b size=4096|
++sectors     |144|--unsupported -s size=4096|uuid
++rmap        |144|--unsupported -m rmapbt=1,reflink=1 -b size=1024|
+plain        |144|--unsupported -m reflink=0,bigtime=0,inobtcount=0,finobt=0 -i sparse=0|
+bigtime      |144|--unsupported -m bigtime=1,inobtcount=1 -i sparse=1|
++many        |400|--unsupported -d agcount=24 -l size=8m|
+tails        |333|--unsupported -d agsize=64m -b size=2048 -l size=8m|
+unit         |160|--unsupported -d su=64k,sw=4 -l su=32k,size=16m|
+large-inodes |144|--unsupported -i size=2048 -n size=16384|
+log          |160|--unsupported -l size=16m,agnum=3 -m rmapbt=1|clear
 '
 
-# fill STATE ARGS: the filesystem in the file volume.
+# outlive HISTORY: what tools do to the filesystem in the file volume once it is unmounted.
+outlive ()
+{
+    case $1 in
+    uuid) xfs_admin -U generate -f volume ;;
+    clear) xfs_repair -L -f volume ;;
+    esac > tool.log 2>&1 || fail "$1: $(cat tool.log)"
+}
+
+# fill STATE ARGS HISTORY: the filesystem in the file volume.
 fill ()
 {
     # shellcheck disable=SC2086 # words
@@ -46,6 +55,7 @@ fill ()
     fi
     sum_tree mnt > sums
     unmount mnt
+    outlive "$3"
 }
 
 # make_expected: the volume as it must come back.  Of each group xfs_db names the blocks of the free
@@ -91,17 +101,17 @@ check_numbers ()
     [ "$used" = $((fs_used + tail)) ] || fail "$used bytes in use by the map, $fs_used by xfs_db"
 }
 
-# one NAME MIB ARGS LAYOUT STATE
+# one NAME MIB ARGS|HISTORY LAYOUT STATE
 one ()
 {
-    local name=$1 state=$5 before
-    echo "$name, $4, $state"
+    local name=$1 layout=$4 state=$5 before
+    echo "$name, $layout, $state"
     rm -rf disk? masked? raw-disk? to volume restored expected
     size=$(($2 * mib))
     mkdir to
     truncate -s "$size" volume
-    fill "$state" "$3"
-    put "$4"
+    fill "$state" "${3%|*}" "${3##*|}"
+    put "$layout"
     make_expected
     before=$(sha256 "${disks[@]}")
 

@@ -43,6 +43,8 @@ static void test_superblock(void **state)
 		{ "another size", DEVICE(total_bytes), 8, 127 * 1048576,
 		  "has 133169152 bytes by its superblock" },
 		{ "two devices", SUPER(n_devices), 8, 2, "of 2 devices, of which 1 is among" },
+		{ "less in use", SUPER(used_bytes), 8, 4096,
+		  "4096 bytes in use by its superblock" },
 		{ "no devices", SUPER(n_devices), 8, 0, "btrfs of 0 devices" },
 		{ "a device to come", DEVICE(id), 8, 0, "a device is being replaced" },
 		{ "another device", DEVICE(id), 8, 5, "device 1 that it does not have" },

@@ -22,15 +22,16 @@ static void test_valid(void **state)
 		{ "valid-mixed-log", 1, { "btrfs, log followed" }, { 1257472 } },
 		{ "valid-raid1-log",
 		  2,
-		  { "btrfs, device 1 of 2, log followed", "btrfs, device 2 of 2, log followed" },
+		  { "btrfs, devid 1 of 2 devices, log followed",
+		    "btrfs, devid 2 of 2 devices, log followed" },
 		  { 1191936, 1163264 } },
 		{ "valid-raid10",
 		  2,
-		  { "btrfs, device 1 of 2, clean", "btrfs, device 2 of 2, clean" },
+		  { "btrfs, devid 1 of 2 devices, clean", "btrfs, devid 2 of 2 devices, clean" },
 		  { 1105920, 1105920 } },
 		{ "valid-raid5",
 		  2,
-		  { "btrfs, device 1 of 2, clean", "btrfs, device 2 of 2, clean" },
+		  { "btrfs, devid 1 of 2 devices, clean", "btrfs, devid 2 of 2 devices, clean" },
 		  { 110100480, 110100480 } },
 	};
 
@@ -78,7 +79,7 @@ static void test_mirrors(void **state)
 		read_at(&set, 0, node, block, sizeof(block));
 		put(&set, 0, node + 2000, UINT64_MAX, 8);
 		assemble(&set, 2, true);
-		check_how(&set, 0, "btrfs, device 1 of 2, log followed");
+		check_how(&set, 0, "btrfs, devid 1 of 2 devices, log followed");
 		assert_int_equal(used_map_count(set.input.used[0], node, 4096), 4096);
 		teardown(&set);
 
@@ -140,7 +141,8 @@ static void test_apart(void **state)
 		int64_t add;
 		const char *words;
 	} changes[] = {
-		{ "one commit older", SUPER(generation), 8, -1, "device 1 of 2, log followed" },
+		{ "one commit older", SUPER(generation), 8, -1,
+		  "devid 1 of 2 devices, log followed" },
 		{ "two commits older", SUPER(generation), 8, -2, "have gone apart" },
 		{ "other trees", SUPER(root), 8, 4096, "have gone apart" },
 		{ "other chunks", SUPER(chunk_root), 8, 4096, "have gone apart" },
@@ -180,7 +182,7 @@ static void test_one_log(void **state)
 		put(&set, member, BTRFS_SUPER_AT + SUPER(log_root), 0, 8);
 		mend(&set);
 		assemble(&set, 2, true);
-		check_how(&set, 0, "device 1 of 2, log followed");
+		check_how(&set, 0, "devid 1 of 2 devices, log followed");
 		assert_int_equal(used_map_count(set.input.used[0], node, 4096), 4096);
 		teardown(&set);
 	}

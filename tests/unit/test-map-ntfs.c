@@ -7,6 +7,8 @@
 
 #include "../fuzz/fuzz-ntfs.h"
 
+#include "map/storage-map.h"
+
 #include <inttypes.h>
 
 #define CLUSTER  4096u
@@ -250,8 +252,8 @@ static void test_hibernated(void **state)
 		const char *header;
 		bool is_image;
 	} headers[] = {
-		{ "hibr", true }, { "HIBR", true },  { "rstr", true },
-		{ "link", true }, { "wake", false }, { "\0\0\0", false },
+		{ "hibr", true }, { "HIBR", true },  { "rstr", true },    { "HORM", true },
+		{ "link", true }, { "wake", false }, { "\0\0\0", false }, { "brkp", true },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(headers); i++) {
@@ -266,6 +268,29 @@ static void test_hibernated(void **state)
 			    FUZZ_VOLUME_SIZE);
 		else
 			check_mapped(&seed, false, LEFT_OUT);
+	}
+}
+
+/* The page file of a Windows that is hibernated on another disk, looked at before and after it. */
+static void test_hibernated_elsewhere(void **state)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		g_auto(Seed) windows = { NULL }, data = { NULL };
+		const Blkdev *disks[2];
+		g_autoptr(StorageMap) map = NULL;
+		const DiskMap *found;
+
+		open_seed("valid-hibernated", &windows);
+		open_seed("valid-4096", &data);
+		disks[i] = data.disk;
+		disks[!i] = windows.disk;
+		map = storage_map_read(disks, 2, NULL);
+		found = g_ptr_array_index(map->disks, i);
+		assert_string_equal(((struct map_volume *)found->volumes->pdata[0])->how,
+				    "NTFS, clean");
+		assert_int_equal(found->warnings->len, 0);
+		found = g_ptr_array_index(map->disks, !i);
+		assert_int_equal(found->warnings->len, 1);
 	}
 }
 
@@ -449,11 +474,17 @@ static void test_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_valid),        cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_mirror),       cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_hibernated),   cmocka_unit_test(test_log),
-		cmocka_unit_test(test_bitmap),       cmocka_unit_test(test_pagefile),
-		cmocka_unit_test(test_shared),       cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_valid),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_mirror),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_hibernated_elsewhere),
+		cmocka_unit_test(test_bitmap),
+		cmocka_unit_test(test_pagefile),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_large_bitmap),
 	};
 

@@ -218,13 +218,15 @@ static void test_header(void **state)
 		{ 1536 + 7, "\x0b", 1, "own structures, or the log, in its free space" },
 		{ 1536 + 4, "\xff", 1, "own structures, or the log, in its free space" },
 		{ 1536 + 7, "\3", 1, "own structures, or the log, in its free space" },
-		{ 1536 + 3, "\0", 1, NULL }, /* not in the list */
+		{ 1536 + 3, "\0", 1, NULL },                                 /* not in the list */
+		{ 1536 + 7, "\4", 1, "in its free space, or in one place" }, /* a root, too */
 	};
 	static const struct change v5[] = {
 		{ 512 + 64, "\0", 1, "header of group 0" },
 		{ 1536, "Y", 1, "free list of group 0" },
 		{ 1536 + 7, "\1", 1, "free list of group 0" },
 		{ 1536 + 8, "\0", 1, "free list of group 0" },
+		{ 512 + 63, "\7", 1, "group 0 take 17 blocks, and by its header 7 and 3 roots" },
 	};
 	static const struct change sums[] = {
 		{ 512 + 100, "\1", 1, "header of group 0" },
@@ -581,6 +583,30 @@ static void test_log_order(void **state)
 	}
 }
 
+/* Zeros behind a record at the start, as far as tools leave some. */
+static void test_log_cleared(void **state)
+{
+	static const struct {
+		uint32_t head, end;
+		const char *words;
+	} cases[] = {
+		{ 2, 512, NULL },
+		{ 2, 513, "not written in order (its head is block 2" },
+		{ 400, 512, NULL },
+		{ 600, 601, "not written in order" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct record record = { cases[i].head, 7, 512, 32768, UNMOUNT };
+		g_autoptr(Blkdev) disk = new_log(&record);
+
+		for (uint32_t block = cases[i].head; block < cases[i].end; block++)
+			put_word(disk, block, 0, 0);
+		print_message("case %zu\n", i);
+		check_log(disk, cases[i].words);
+	}
+}
+
 static void test_log_empty(void **state)
 {
 	g_autoptr(Blkdev) disk = disk_new(LOG_START + LOG_BLOCKS * UINT64_C(512), 0);
@@ -597,7 +623,7 @@ int main(void)
 		cmocka_unit_test(test_log_order), cmocka_unit_test(test_log_empty),
 		cmocka_unit_test(test_sizes),     cmocka_unit_test(test_list),
 		cmocka_unit_test(test_groups),    cmocka_unit_test(test_log_lengths),
-		cmocka_unit_test(test_dirty),
+		cmocka_unit_test(test_dirty),     cmocka_unit_test(test_log_cleared),
 	};
 
 	return cmocka_run_group_tests_name("map-xfs", tests, NULL, NULL);

@@ -75,6 +75,28 @@ static void test_hibernated(void **state)
 	assert_int_equal(used_map_count(map->used, 0, 10 * MIB), 10 * MIB);
 }
 
+/* One system is hibernated in the second of two swaps, and has swapped out to the first, too. */
+static void test_hibernated_elsewhere(void **state)
+{
+	g_autoptr(Blkdev) disk = disk_new(100 * MIB, 512);
+	g_autoptr(StorageMap) map_all = NULL;
+	const DiskMap *map;
+
+	put_mbr_entry(disk, 0, 0x82, 20 * MIB, 10 * MIB);
+	put_mbr_entry(disk, 1, 0x82, 34 * MIB, 10 * MIB);
+	disk_write(disk, 20 * MIB + 1024, "\1\0\0\0\377\11\0\0", 8);
+	disk_write(disk, 20 * MIB + 4086, "SWAPSPACE2", 10);
+	disk_write(disk, 34 * MIB + 4086, "S1SUSPEND", 10);
+
+	map = read_map(disk, &map_all);
+	assert_true(map_all->resumes);
+	assert_string_equal(volume_at(map, 0)->how,
+			    "carried whole: swap from which a hibernated system may read");
+	assert_int_equal(used_map_count(map->used, 20 * MIB, 10 * MIB), 10 * MIB);
+	assert_non_null(strstr(volume_at(map, 1)->how, "swap that holds a hibernated system"));
+	assert_int_equal(map->warnings->len, 1);
+}
+
 /*
  * Swap with pages of 4 KiB, and hibernated with pages of 8 KiB: libblkid does not choose, and
  * whoever takes it for swap sees the other.
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_other_sector_size),
 		cmocka_unit_test(test_hybrid),
 		cmocka_unit_test(test_hibernated),
+		cmocka_unit_test(test_hibernated_elsewhere),
 		cmocka_unit_test(test_carried_whole),
 		cmocka_unit_test(test_unknown_sector_size),
 		cmocka_unit_test(test_unreadable),

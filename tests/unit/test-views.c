@@ -288,6 +288,20 @@ static void test_failures(void **state)
 	}
 }
 
+/* What a hibernated system has mounted may not be changed behind its back. */
+static void test_resumes(void **state)
+{
+	Scene scene;
+
+	(void)state;
+	scene_init(&scene, true);
+	scene.map->resumes = true;
+	assert_null(make_views(&scene));
+	assert_int_equal(fake.n_made, 0);
+	check_whole(&scene, "a hibernated system, which the VM will resume");
+	scene_clear(&scene);
+}
+
 /* One of two cannot be mounted: the other's snapshot is a new one, which that did not touch. */
 static void test_one_of_two(void **state)
 {
@@ -353,8 +367,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean),      cmocka_unit_test(test_replayed),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_one_of_two), cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_failures),   cmocka_unit_test(test_one_of_two),
+		cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests_name("views", tests, NULL, NULL);
