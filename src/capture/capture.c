@@ -310,6 +310,16 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 	       fill_bundle(&again, capture, error);
 }
 
+/* What was written until the last checkpoint does not heal by another try. */
+static const char *what_next(const struct capture_options *options, const GError *cause)
+{
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT))
+		return "";
+	if (options->resume && g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DAMAGED))
+		return " and damaged, remove it and capture anew";
+	return ", go on with --resume";
+}
+
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GArray **ret_shared, GError **error)
 {
@@ -323,9 +333,7 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 		return false;
 	if (!fill(&capture, facts, options, &cause)) {
 		g_prefix_error(&cause, "the bundle '%s' is incomplete%s: ", capture.bundle->path,
-			       g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT)
-				   ? ""
-				   : ", go on with --resume");
+			       what_next(options, cause));
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
 	}

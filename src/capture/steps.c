@@ -35,9 +35,15 @@ StorageMap *steps_map(const struct capture_options *options, const GPtrArray *di
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
-		/* The copy ends at the sector, resumable, or carries what can be read. */
-		if (disk->map->failure)
+		if (disk->map->failure && options->allow_bad) {
 			plan_carry_whole(disk);
+		} else if (disk->map->failure) { /* it may be read the next time: another map */
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+				    "cannot read the partition table of '%s': %s "
+				    "(--allow-bad-sectors carries what can be read)",
+				    disk->dev->name, disk->map->failure);
+			return NULL;
+		}
 	}
 	return report_map(options, error) ? g_steal_pointer(&map) : NULL;
 }

@@ -27,10 +27,7 @@ void survey_clear(Survey *survey);
 bool steps_survey(const struct capture_options *options, const char *target, Survey *survey,
 		  GError **error);
 
-/*
- * The maps of @disks, whose maps are parts of it; one whose first sectors cannot be
- * read is carried whole: the copy says what it finds.
- */
+/* The maps of @disks, whose maps are parts of it; a disk that cannot be read is a failure. */
 StorageMap *steps_map(const struct capture_options *options, const GPtrArray *disks,
 		      GError **error);
 

@@ -193,13 +193,19 @@ for signal in INT TERM; do
     finish "$signal"
 done
 
-# Refused: another disk, a disk that has changed, and two at once.
+# Refused: another disk, a disk that has changed, two at once, and what has damage.
 round=refused
 mkdir refused
 start refused
 begun refused
 kill -KILL $pid
 wait $pid 2> /dev/null || true
+for name in disk-0 capture; do
+    cp refused/wherry/chaos/$name.journal kept
+    truncate -s -1 refused/wherry/chaos/$name.journal
+    fails_with ', remove it and capture anew: ' capture refused --resume
+    cp kept refused/wherry/chaos/$name.journal
+done
 cp --sparse=always disk disk.kept
 printf x | dd of=disk bs=1 seek=100 conv=notrunc status=none
 fails_with 'was in use since its capture was interrupted' capture refused --resume
