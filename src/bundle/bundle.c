@@ -426,6 +426,7 @@ bool bundle_record_file(const Bundle *bundle, const char *name, Manifest *manife
 bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, GError **error)
 {
 	g_autofree char *current = current_name(bundle, want->name);
+	g_autofree char *got_hex = NULL, *want_hex = NULL;
 	struct digest digest;
 	uint64_t size;
 
@@ -433,10 +434,12 @@ bool bundle_check_file(const Bundle *bundle, const struct manifest_file *want, G
 		return false;
 	if (size == want->size && digest_equal(&digest, &want->digest))
 		return true;
+	got_hex = digest_to_hex(&digest);
+	want_hex = digest_to_hex(&want->digest);
 	g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT,
-		    "'%s/%s' is not what was recorded: it has %" PRIu64 " bytes, and had %" PRIu64
-		    ", or others",
-		    bundle->path, current, size, want->size);
+		    "'%s/%s' is not what was recorded: %" PRIu64 " bytes with the SHA-256 %s, not "
+		    "%" PRIu64 " with %s; put the old file back, or capture anew",
+		    bundle->path, current, size, got_hex, want->size, want_hex);
 	return false;
 }
 

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "bundle/bundle-update.h"
-#include "bundle/journal.h"
 #include "capture/copy-all.h"
 #include "capture/identity.h"
 #include "capture/machine.h"
@@ -140,18 +139,6 @@ static bool fill_bundle(const struct capture_options *options, Capture *capture,
 	       bundle_write_manifest(bundle, manifest, error);
 }
 
-static void remove_journals(const Bundle *bundle, const Manifest *manifest)
-{
-	for (unsigned int i = 0; i < manifest->disks->len; i++) {
-		g_autofree char *journal = copy_journal_name(i), *leaves = copy_leaves_name(i);
-
-		journal_remove(bundle, journal);
-		journal_remove(bundle, leaves);
-	}
-	views_remove(bundle, manifest->disks->len);
-	journal_remove(bundle, IDENTITY_FILE);
-}
-
 /* What only a mount brings in order is looked at in snapshots. */
 static bool make_views(const struct capture_options *options, const GPtrArray *disks,
 		       StorageMap **map, Views **ret, GError **error)
@@ -257,7 +244,7 @@ static int find_complete(const Facts *facts, const struct capture_options *optio
 				  "--update brings it up to date",
 				  bundle->path, manifest->created);
 	options->warn(warning, options->userdata);
-	remove_journals(bundle, manifest);
+	steps_remove_journals(bundle, manifest);
 	*ret_bundle = g_strdup(bundle->path);
 	*ret = g_steal_pointer(&manifest);
 	return 1;
@@ -289,7 +276,7 @@ static bool begin_without_views(Capture *capture, const Facts *facts,
 	Manifest *manifest;
 
 	g_clear_pointer(&capture->source.views, views_free);
-	remove_journals(capture->bundle, capture->source.manifest);
+	steps_remove_journals(capture->bundle, capture->source.manifest);
 	g_clear_pointer(&capture->source.map, storage_map_free);
 	capture->source.map = steps_map(options, capture->source.disks, error);
 	if (!capture->source.map)
@@ -323,6 +310,16 @@ static bool fill(Capture *capture, const Facts *facts, const struct capture_opti
 	       fill_bundle(&again, capture, error);
 }
 
+/* What was written until the last checkpoint does not heal by another try. */
+static const char *what_next(const struct capture_options *options, const GError *cause)
+{
+	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT))
+		return "";
+	if (options->resume && g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DAMAGED))
+		return " and damaged, remove it and capture anew";
+	return ", go on with --resume";
+}
+
 bool capture_run(const Facts *facts, const struct capture_options *options, char **ret_bundle,
 		 Manifest **ret, GArray **ret_shared, GError **error)
 {
@@ -336,13 +333,11 @@ bool capture_run(const Facts *facts, const struct capture_options *options, char
 		return false;
 	if (!fill(&capture, facts, options, &cause)) {
 		g_prefix_error(&cause, "the bundle '%s' is incomplete%s: ", capture.bundle->path,
-			       g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_DIFFERENT)
-				   ? ""
-				   : ", go on with --resume");
+			       what_next(options, cause));
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return false;
 	}
-	remove_journals(capture.bundle, capture.source.manifest);
+	steps_remove_journals(capture.bundle, capture.source.manifest);
 	*ret_bundle = g_strdup(capture.bundle->path);
 	*ret = g_steal_pointer(&capture.source.manifest);
 	*ret_shared = g_steal_pointer(&capture.shared);

@@ -156,8 +156,11 @@ bool identity_take_over(const Bundle *bundle, const GPtrArray *disks, const json
 	json_t *all;
 	bool ok;
 
-	if (r < 0)
+	if (r < 0) {
+		g_prefix_error(error, "'%s' cannot be gone on with, remove it and capture anew: ",
+			       bundle->path);
 		return false;
+	}
 	if (r == 0) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
 			    "'%s' has no '" IDENTITY_FILE

@@ -3,7 +3,10 @@
 
 #include "base/error.h"
 #include "bundle/domain-xml.h"
+#include "bundle/journal.h"
+#include "capture/copy-all.h"
 #include "capture/gaps.h"
+#include "capture/identity.h"
 #include "capture/machine.h"
 #include "capture/target.h"
 #include "map/range-files.h"
@@ -32,9 +35,15 @@ StorageMap *steps_map(const struct capture_options *options, const GPtrArray *di
 	for (unsigned int i = 0; i < disks->len; i++) {
 		struct plan_disk *disk = g_ptr_array_index(disks, i);
 
-		/* The copy ends at the sector, resumable, or carries what can be read. */
-		if (disk->map->failure)
+		if (disk->map->failure && options->allow_bad) {
 			plan_carry_whole(disk);
+		} else if (disk->map->failure) { /* it may be read the next time: another map */
+			g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_IO,
+				    "cannot read the partition table of '%s': %s "
+				    "(--allow-bad-sectors carries what can be read)",
+				    disk->dev->name, disk->map->failure);
+			return NULL;
+		}
 	}
 	return report_map(options, error) ? g_steal_pointer(&map) : NULL;
 }
@@ -197,4 +206,16 @@ bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error
 	g_autofree char *xml = domain_xml(manifest, &place);
 
 	return bundle_write_file(bundle, "domain.xml", xml, strlen(xml), manifest, error);
+}
+
+void steps_remove_journals(const Bundle *bundle, const Manifest *manifest)
+{
+	for (unsigned int i = 0; i < manifest->disks->len; i++) {
+		g_autofree char *journal = copy_journal_name(i), *leaves = copy_leaves_name(i);
+
+		journal_remove(bundle, journal);
+		journal_remove(bundle, leaves);
+	}
+	views_remove(bundle, manifest->disks->len);
+	journal_remove(bundle, IDENTITY_FILE);
 }

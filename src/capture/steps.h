@@ -27,10 +27,7 @@ void survey_clear(Survey *survey);
 bool steps_survey(const struct capture_options *options, const char *target, Survey *survey,
 		  GError **error);
 
-/*
- * The maps of @disks, whose maps are parts of it; one whose first sectors cannot be
- * read is carried whole: the copy says what it finds.
- */
+/* The maps of @disks, whose maps are parts of it; a disk that cannot be read is a failure. */
 StorageMap *steps_map(const struct capture_options *options, const GPtrArray *disks,
 		      GError **error);
 
@@ -53,3 +50,6 @@ void steps_note_gaps(const struct capture_options *options, const struct plan_di
 		     CaptureLog *log);
 
 bool steps_write_domain(const Bundle *bundle, Manifest *manifest, GError **error);
+
+/* A complete bundle has no journals; one that was killed just then may have kept them. */
+void steps_remove_journals(const Bundle *bundle, const Manifest *manifest);

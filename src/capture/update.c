@@ -28,6 +28,7 @@ static Bundle *open_bundle(const char *path, Manifest **ret, GError **error)
 	for (unsigned int i = 0; i < (*ret)->files->len; i++)
 		if (!bundle_check_file(bundle, g_ptr_array_index((*ret)->files, i), error))
 			return NULL;
+	steps_remove_journals(bundle, *ret);
 	return g_steal_pointer(&bundle);
 }
 

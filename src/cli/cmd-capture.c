@@ -250,8 +250,10 @@ static bool capture(const struct common_options *common, const struct capture_op
 
 	interrupt_catch();
 	guard = interrupt_guard_new(
-	    "interrupted while a device gave no answer; if the bundle was begun "
-	    "it is incomplete, go on with --resume");
+	    options.update ? "interrupted while a device gave no answer; the bundle is left as it "
+			     "was, update it again"
+			   : "interrupted while a device gave no answer; if the bundle was begun "
+			     "it is incomplete, go on with --resume");
 	facts = machine_facts(error);
 	if (!facts)
 		return false;

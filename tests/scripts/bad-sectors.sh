@@ -83,13 +83,14 @@ gaps | diff -u wanted - || fail "other ranges are listed"
 qemu-img compare -q -f raw -F qcow2 damaged to/wherry/bad/disk-0.qcow2 || fail "other bytes are lost"
 rm -r to/wherry
 
-# The first sector, where the table would be: the same, of a disk that is carried whole.
+# The first sector, where the table would be: there is no map, so nothing is begun.
 truncate -s 768K small
 printf '0x0 + 1\n0x0 0x200 -\n0x200 0xbfe00 +\n' > small-map
 serve_file served --filter=ddrescue file small ddrescue-mapfile=small-map
-! capture --quiet 2> err || fail "a bad sector was carried"
-grep -q "go on with --resume: served: cannot read the sector at 0 (--allow-bad-sectors" err || fail "$(cat err)"
-capture --quiet --resume --allow-bad-sectors > out 2> err || fail "$(cat err)"
+fails_with "cannot read the partition table of 'served'" capture --quiet
+grep -q 'error (--allow-bad-sectors carries what can be read)' stderr || fail "$(cat stderr)"
+fails_with "there is no 'to/wherry/bad' to go on with" capture --quiet --resume --allow-bad-sectors
+capture --quiet --allow-bad-sectors > out 2> err || fail "$(cat err)"
 unserve_file served
 [ "$(gaps)" = "0 512" ] || fail "other ranges are listed: $(gaps)"
 rm -r to/wherry

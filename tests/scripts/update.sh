@@ -184,11 +184,13 @@ done
 # Nothing has changed: nothing is written but the manifest's generation.
 n=$generations
 size=$(stat -c %s bundle/disk-0.qcow2)
+touch bundle/capture.journal bundle/disk-0.journal bundle/disk-0.leaves # as a kill right after machine.json leaves them
 "$PROGRAM" capture --verify --update bundle > update.out 2> update.err || fail "$(cat update.err)"
 grep -q '^disk: 0 B differed; .* are not used any more' update.out || fail "$(cat update.out)"
 grep -q 'updating' update.err || fail "no progress: $(cat update.err)"
 grep -q 'verifying' update.err || fail "no --verify: $(cat update.err)"
 [ "$(stat -c %s bundle/disk-0.qcow2)" -eq "$size" ] || fail "the image grew"
+! ls bundle/*.journal bundle/*.leaves 2> /dev/null || fail "journals of a complete bundle are left"
 check_generation $((n + 1))
 described capture > docs
 printed update.json > program
@@ -236,7 +238,7 @@ refused 'another wherry works on' "${up[@]}"
 exec 9<&-
 cp -r to/wherry/up altered
 printf x | dd of=altered/disk-0.sums bs=1 seek=100 conv=notrunc status=none
-fails_with 'is not what was recorded' "$PROGRAM" capture --quiet --update altered
+fails_with 'is not what was recorded: ' "$PROGRAM" capture --quiet --update altered
 printf x | dd of=altered/disk-0.sums bs=1 seek=70 conv=notrunc status=none
 rm -r altered
 
