@@ -5,8 +5,8 @@
  *	bundle_update_begin()   update.journal: begun            the old state counts
  *	   images are appended to, other files made as NAME.next
  *	bundle_update_commit()  update.journal: all of the rest  the new state counts
- *	   bundle_settle()      heads of the images, NAME.next -> NAME, machine.json; no more
- *journal
+ *	   bundle_settle()      heads of the images, NAME.next -> NAME, machine.json, and the
+ *	                        journal is removed
  *
  * Who only reads a bundle needs to know nothing of it: bundle.h and bundle-image.h give the state
  * that counts.  Who writes settles it first.  All of these want bundle_lock().

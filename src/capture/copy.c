@@ -21,6 +21,11 @@
 /* Compressed clusters that equal ones are looked for among: 48 MiB of memory, 128 GiB in use. */
 #define DEDUPE_FRAMES (UINT64_C(1) << 21)
 
+/* Of an image, that wait for the medium, together with the disks that are copied beside it. */
+#define QUEUE_BYTES       (UINT64_C(64) << 20)
+#define QUEUE_BYTES_LARGE (UINT64_C(16) << 20)
+#define LARGE_USE         (UINT64_C(16) << 40)
+
 /* Of those that were copied, so many are read again before a capture goes on. */
 #define SAMPLES 256u
 
@@ -213,6 +218,15 @@ static uint64_t number_of_test(const char *name, uint64_t limit)
 										     : limit;
 }
 
+/*
+ * Noise needs the medium, and text the cores: what waits lets both work where one follows the
+ * other. On the largest disks other things take that memory.
+ */
+static uint64_t queue_size(const struct copy_job *job)
+{
+	return (job->disk->used > LARGE_USE ? QUEUE_BYTES_LARGE : QUEUE_BYTES) / MAX(job->share, 1);
+}
+
 static bool start_pipeline(Copy *copy, GError **error)
 {
 	bool dedupe = copy->job->dedupe && copy->job->level > 0;
@@ -232,6 +246,7 @@ static bool start_pipeline(Copy *copy, GError **error)
 	    (!fingerprint_key_draw(&copy->key, error) ||
 	     !image_writer_dedupe(copy->image, DEDUPE_FRAMES / MAX(copy->job->share, 1), error)))
 		return false;
+	image_writer_set_queue(copy->image, queue_size(copy->job));
 	copy->save_after = number_of_test("WHERRY_CHECKPOINT_BYTES", CHECKPOINT_BYTES);
 	copy->next_checkpoint = g_get_monotonic_time() + CHECKPOINT_INTERVAL;
 	copy->pipeline = pipeline_new(&options, error);

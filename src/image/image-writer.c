@@ -339,6 +339,11 @@ bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, siz
 	return true;
 }
 
+void image_writer_set_queue(ImageWriter *writer, uint64_t bytes)
+{
+	leaf_writer_set_queue(writer->leaves, bytes);
+}
+
 bool image_writer_dedupe(ImageWriter *writer, size_t n_frames, GError **error)
 {
 	g_assert(!writer->frames);

@@ -40,6 +40,9 @@ ImageWriter *image_writer_new(int fd, const char *name, LeafSums *sums, uint64_t
 bool image_writer_put(ImageWriter *writer, uint64_t index, const void *data, size_t len,
 		      bool compressed, GError **error);
 
+/* Bytes that may wait for the medium, at most; 16 MiB if it is not called. */
+void image_writer_set_queue(ImageWriter *writer, uint64_t bytes);
+
 /*
  * From now on equal frames share their bytes, as far as @n_frames of them are remembered, of 24
  * bytes of memory each.  Memory that cannot be had is a failure.

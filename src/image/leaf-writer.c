@@ -8,6 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define QUEUE_DEFAULT (UINT64_C(16) << 20)
+
+/* What goes to the medium in one call is of half a second at most, what waits is of two. */
+#define QUEUED_CALLS 4u
+
 struct leaf {
 	uint64_t offset;
 	size_t skip, len;
@@ -22,7 +27,8 @@ struct leaf_writer {
 	GCond changed;
 	GQueue waiting;   /* of struct leaf *; owned */
 	uint64_t bytes;   /* of them, and of the one that is being written */
-	uint64_t allowed; /* of these */
+	uint64_t allowed; /* of these, by the medium's speed */
+	uint64_t queue;   /* of these, by our memory */
 	GQueue spare;     /* from leaf_alloc(), as many as ever waited; owned */
 	GError *error;    /* the first; owned */
 	bool stop;
@@ -36,12 +42,18 @@ LeafWriter *leaf_writer_new(int fd, const char *name)
 
 	writer->fd = fd;
 	writer->name = name;
+	writer->queue = QUEUE_DEFAULT;
 	write_behind_init(&writer->behind, fd, 0);
 	g_queue_init(&writer->waiting);
 	g_queue_init(&writer->spare);
 	g_mutex_init(&writer->lock);
 	g_cond_init(&writer->changed);
 	return writer;
+}
+
+void leaf_writer_set_queue(LeafWriter *writer, uint64_t bytes)
+{
+	writer->queue = bytes;
 }
 
 static void free_leaf(void *p)
@@ -78,7 +90,7 @@ static void give_back(LeafWriter *writer, struct leaf *leaf, GError *error)
 {
 	g_mutex_lock(&writer->lock);
 	writer->bytes -= leaf->len;
-	writer->allowed = writer->behind.allowed;
+	writer->allowed = MIN(QUEUED_CALLS * writer->behind.allowed, writer->queue);
 	g_queue_push_head(&writer->spare, g_steal_pointer(&leaf->data));
 	if (writer->error)
 		g_clear_error(&error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Full leaves of an image file go to the medium in a thread of their own: whoever fills the next
- * one does not wait for it, as long as no more are on their way than it takes in half a second.
+ * one does not wait for it, as long as no more are on their way than it takes in two seconds.
  */
 #pragma once
 
@@ -13,6 +13,9 @@ typedef struct leaf_writer LeafWriter;
 
 /* @fd, @name: of the file, borrowed until leaf_writer_free(); @name is for messages. */
 LeafWriter *leaf_writer_new(int fd, const char *name);
+
+/* Bytes that may be on their way, at most; 16 MiB if it is not called. */
+void leaf_writer_set_queue(LeafWriter *writer, uint64_t bytes);
 
 /* Memory for a leaf, IMAGE_LEAF_SIZE bytes, for free(); NULL: there is none. */
 uint8_t *leaf_alloc(GError **error);

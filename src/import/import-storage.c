@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Directory and pool as cloud-place.h makes them, and volumes.  Each is noted before it is made;
+ * Directory and pool as fleet/place.h makes them, and volumes.  Each is noted before it is made;
  * only what is noted is removed.
  */
 #include "base/error.h"
 #include "base/units.h"
-#include "cloud/cloud-place.h"
+#include "fleet/place.h"
 #include "import/import-job.h"
 
 #include <inttypes.h>
@@ -15,81 +15,38 @@
 
 /* ---- Directory and pool ---- */
 
-/* What a task hands to cloud-place.h. */
-struct owner {
-	struct cloud_place_owner base;
-	struct cloud_place place;
-	ImportJob *job;
-	JobContext *context;
-};
-
-static const char *get_note(void *p, const char *task, const char *key)
+static Cloud *connect_job(void *job, JobContext *context, GError **error)
 {
-	const struct owner *owner = p;
-
-	return job_noted(owner->context, task, key);
+	return import_job_cloud(job, context, error);
 }
 
-static bool set_note(void *p, const char *key, const char *value, GError **error)
+static struct fleet_place place_of(ImportJob *job, JobContext *context)
 {
-	const struct owner *owner = p;
+	const ImportPlan *plan = job->plan;
 
-	return job_note(owner->context, key, value, error);
-}
-
-static void warn(void *p, const char *text)
-{
-	const struct owner *owner = p;
-
-	job_warn(owner->context, "%s", text);
-}
-
-static Cloud *connect_owner(void *p, GError **error)
-{
-	const struct owner *owner = p;
-
-	return import_job_cloud(owner->job, owner->context, error);
-}
-
-static GCancellable *cancellable_of(void *p)
-{
-	const struct owner *owner = p;
-
-	return job_context_cancellable(owner->context);
-}
-
-static const struct cloud_place *owner_init(struct owner *owner, ImportJob *job,
-					    JobContext *context)
-{
-	*owner = (struct owner){
-		.base = { get_note, set_note, warn, connect_owner, cancellable_of, owner },
-		.place = { job->plan->pool_uuid, job->plan->pool_name, job->plan->pool_path,
-			   &owner->base },
-		.job = job,
-		.context = context,
-	};
-	return &owner->place;
+	return (struct fleet_place){ plan->pool_uuid, plan->pool_name, plan->pool_path,
+				     context,         connect_job,     job };
 }
 
 const char *import_job_pool(ImportJob *job, JobContext *context)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(job, context);
 
-	return cloud_place_pool(owner_init(&owner, job, context));
+	return fleet_place_pool(&place);
 }
 
 bool import_directory_run(JobContext *context, void *data, const void *item, GError **error)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
-	return cloud_place_make_directory(owner_init(&owner, data, context), error);
+	return fleet_place_make_directory(&place, error);
 }
 
 bool import_directory_undo(JobContext *context, void *data, const void *item, GError **error)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
-	return cloud_place_remove_directory(owner_init(&owner, data, context), error);
+	return fleet_place_remove_directory(&place, error);
 }
 
 static bool check_space(Cloud *cloud, JobContext *context, ImportJob *job, GError **error)
@@ -124,17 +81,16 @@ static bool check_space(Cloud *cloud, JobContext *context, ImportJob *job, GErro
 bool import_pool_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	ImportJob *job = data;
-	struct owner owner;
+	struct fleet_place place = place_of(job, context);
 
-	return cloud_place_make_pool(owner_init(&owner, job, context), error) &&
-	       check_space(job->cloud, context, job, error);
+	return fleet_place_make_pool(&place, error) && check_space(job->cloud, context, job, error);
 }
 
 bool import_pool_undo(JobContext *context, void *data, const void *item, GError **error)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
-	return cloud_place_remove_pool(owner_init(&owner, data, context), error);
+	return fleet_place_remove_pool(&place, error);
 }
 
 /* ---- A volume, whose name is nobody else's ---- */
@@ -171,12 +127,12 @@ bool import_volume_undo(JobContext *context, void *data, const void *item, GErro
 	ImportJob *job = data;
 	const struct import_disk *disk = item;
 	g_autofree char *holder = NULL;
-	struct owner owner;
+	struct fleet_place place = place_of(job, context);
 	int r;
 
 	if (!job_noted(context, NULL, NOTE_MADE))
 		return true;
-	r = cloud_place_find_holder(owner_init(&owner, job, context), &holder, error);
+	r = fleet_place_find_holder(&place, &holder, error);
 	if (r < 0 || (r > 0 && !cloud_volume_delete(job->cloud, holder, disk->volume,
 						    job_context_cancellable(context), error)))
 		return false;

@@ -21,8 +21,7 @@ enum btrfs_checksum {
 /* Whether @type, a number from a disk, is one of the above. */
 bool btrfs_checksum_known(unsigned int type);
 
-/* Of a block of @size bytes, more than the checksum's own; @ret ends in zeros when it is shorter.
- */
+/* Of a block of @size bytes, more than the checksum has; @ret ends in zeros when it is shorter. */
 void btrfs_checksum_make(enum btrfs_checksum type, const uint8_t *block, size_t size,
 			 uint8_t ret[BTRFS_CHECKSUM_SIZE]);
 

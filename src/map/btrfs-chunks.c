@@ -303,8 +303,7 @@ unsigned int btrfs_chunks_count_copies(const BtrfsChunks *chunks, uint64_t logic
 	return chunk ? MAX(chunk->copies, 1) : 0;
 }
 
-/* Which stripe holds the row @row of column @column: with parity, each row begins one further on.
- */
+/* Which stripe holds row @row of column @column: with parity, each row begins one further on. */
 static unsigned int stripe_index(const struct btrfs_chunk *chunk, unsigned int column, uint64_t row,
 				 unsigned int copy)
 {

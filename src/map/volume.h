@@ -73,8 +73,7 @@ Volume *volume_new_part(const char *name, const Volume *below, uint64_t offset, 
 /* Read @len bytes at @offset of the volume.  Beyond its end is WHERRY_ERROR_DAMAGED. */
 bool volume_read(const Volume *volume, uint64_t offset, void *buf, size_t len, GError **error);
 
-/* [@offset, @offset + @length) is in use, wherever it lies; what is beyond the end does not count.
- */
+/* [@offset, @offset + @length) is in use, wherever it lies; beyond the end nothing is. */
 void volume_use(const Volume *volume, uint64_t offset, uint64_t length);
 
 /* How many bytes of it are in use; of a mirror, those of the copy that is read. */

@@ -26,9 +26,9 @@
 #define XFS_NULL_BLOCK    0xffffffffu
 #define XFS_UUID_SIZE     16
 #define XFS_BASIC_BLOCK   512u /* bytes: "basic blocks", in which logs and disks are counted */
-#define XFS_LOG_CYCLE_SIZE                                                     \
-	32768u /* bytes of a record, of which one header holds the first words \
-		*/
+
+/* Bytes of a record, of which one header holds the first words. */
+#define XFS_LOG_CYCLE_SIZE 32768u
 
 struct xfs_disk_super {
 	be32 magic;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Whether the log of XFS is clean: what it holds is on the disk, too, and the free space B+trees
- *are the truth.
+ * are the truth.
  *
  * The log is a ring of basic blocks.  The first word of each is the cycle in which it was written,
  * so the head, where the next record will go, is where the cycle falls:

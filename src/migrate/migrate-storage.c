@@ -3,7 +3,7 @@
  * Directory, pool and disks at the target.  Each is noted before it is made; only what is noted is
  * removed, and only while both hosts say that the VM is at the source.
  */
-#include "cloud/cloud-place.h"
+#include "fleet/place.h"
 #include "migrate/migrate-grace.h"
 #include "migrate/migrate-job.h"
 
@@ -16,61 +16,20 @@
 
 /* ---- Directory and pool ---- */
 
-/* What a task hands to cloud-place.h. */
-struct owner {
-	struct cloud_place_owner base;
-	struct cloud_place place;
-	MigrateJob *job;
-	JobContext *context;
-};
-
-static const char *get_note(void *p, const char *task, const char *key)
+static Cloud *connect_target(void *job, JobContext *context, GError **error)
 {
-	const struct owner *owner = p;
-
-	return job_noted(owner->context, task, key);
-}
-
-static bool set_note(void *p, const char *key, const char *value, GError **error)
-{
-	const struct owner *owner = p;
-
-	return job_note(owner->context, key, value, error);
-}
-
-static void warn(void *p, const char *text)
-{
-	const struct owner *owner = p;
-
-	job_warn(owner->context, "%s", text);
-}
-
-static Cloud *connect_owner(void *p, GError **error)
-{
-	const struct owner *owner = p;
-
-	return migrate_job_target(owner->job, owner->context, error);
-}
-
-static GCancellable *cancellable_of(void *p)
-{
-	const struct owner *owner = p;
-
-	return job_context_cancellable(owner->context);
+	return migrate_job_target(job, context, error);
 }
 
 /* The pool's UUID, if it is made, is the job's: nobody else has it. */
-static const struct cloud_place *owner_init(struct owner *owner, MigrateJob *job,
-					    JobContext *context)
+static struct fleet_place place_of(MigrateJob *job, JobContext *context)
 {
-	*owner = (struct owner){
-		.base = { get_note, set_note, warn, connect_owner, cancellable_of, owner },
-		.place = { job_context_uuid(context), job_noted(context, "reserve", "place"),
-			   job_noted(context, "reserve", "path"), &owner->base },
-		.job = job,
-		.context = context,
-	};
-	return &owner->place;
+	return (struct fleet_place){ job_context_uuid(context),
+				     job_noted(context, "reserve", "place"),
+				     job_noted(context, "reserve", "path"),
+				     context,
+				     connect_target,
+				     job };
 }
 
 /* Somebody's file in the way may go away: unlike in other jobs that is tried again. */
@@ -100,11 +59,11 @@ bool migrate_directory_run(JobContext *context, void *data, const void *item, GE
 {
 	int r = pool_is_there(data, context, error);
 	GError *cause = NULL;
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
 	if (r != 0)
 		return r > 0;
-	if (cloud_place_make_directory(owner_init(&owner, data, context), &cause))
+	if (fleet_place_make_directory(&place, &cause))
 		return true;
 	soften(cause, error);
 	return false;
@@ -112,19 +71,19 @@ bool migrate_directory_run(JobContext *context, void *data, const void *item, GE
 
 bool migrate_directory_undo(JobContext *context, void *data, const void *item, GError **error)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
 	if (!migrate_job_uri(context))
 		return true;
-	return cloud_place_remove_directory(owner_init(&owner, data, context), error);
+	return fleet_place_remove_directory(&place, error);
 }
 
 bool migrate_pool_run(JobContext *context, void *data, const void *item, GError **error)
 {
 	GError *cause = NULL;
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
-	if (cloud_place_make_pool(owner_init(&owner, data, context), &cause))
+	if (fleet_place_make_pool(&place, &cause))
 		return true;
 	soften(cause, error);
 	return false;
@@ -132,9 +91,9 @@ bool migrate_pool_run(JobContext *context, void *data, const void *item, GError 
 
 bool migrate_pool_undo(JobContext *context, void *data, const void *item, GError **error)
 {
-	struct owner owner;
+	struct fleet_place place = place_of(data, context);
 
-	return cloud_place_remove_pool(owner_init(&owner, data, context), error);
+	return fleet_place_remove_pool(&place, error);
 }
 
 /* ---- A disk ---- */
@@ -257,11 +216,11 @@ bool migrate_disk_run(JobContext *context, void *data, const void *item, GError 
 	Cloud *target = migrate_job_target(job, context, error);
 	g_autoptr(GError) cause = NULL;
 	g_autofree char *pool = NULL, *name = NULL;
-	struct owner owner;
+	struct fleet_place place = place_of(job, context);
 
 	if (!target)
 		return false;
-	pool = g_strdup(cloud_place_pool(owner_init(&owner, job, context)));
+	pool = g_strdup(fleet_place_pool(&place));
 	if (!claim(job, context, disk, pool, error))
 		return false;
 	name = g_strdup(job_noted(context, NULL, NOTE_NAME));
@@ -313,14 +272,14 @@ bool migrate_disk_undo(JobContext *context, void *data, const void *item, GError
 {
 	MigrateJob *job = data;
 	g_autofree char *holder = NULL;
-	struct owner owner;
+	struct fleet_place place = place_of(job, context);
 	int r;
 
 	if (!job_noted(context, NULL, NOTE_MADE))
 		return true;
 	r = may_delete(context, job, job_noted(context, NULL, NOTE_PATH), error);
 	if (r > 0)
-		r = cloud_place_find_holder(owner_init(&owner, job, context), &holder, error);
+		r = fleet_place_find_holder(&place, &holder, error);
 	if (r < 0 || (r > 0 && !delete_unused(context, job, holder, error)))
 		return false;
 	return job_note(context, NOTE_MADE, NULL, error);

@@ -77,18 +77,27 @@ cold ()
     echo 3 > /proc/sys/vm/drop_caches
 }
 
-# measure KEY CMD...: seconds until its result is on stable storage, and seconds of CPU.
+# stolen: hundredths of seconds so far that a core was ready to run and the hypervisor did not let it.
+stolen ()
+{
+    awk '/^cpu / { print $9 }' /proc/stat
+}
+
+# measure KEY CMD...: seconds until its result is on stable storage, seconds of CPU, and of those that
+# the hypervisor took meanwhile.
 measure ()
 {
-    local start end TIMEFORMAT='%U %S' key=$1
+    local start end before TIMEFORMAT='%U %S' key=$1
     shift
     cold
+    before=$(stolen)
     start=$EPOCHREALTIME
     { time "$@" > "$dir/words"; } 2> "$dir/cpu"
     sync -f "$out"
     end=$EPOCHREALTIME
     awk -v a="$start" -v b="$end" 'BEGIN { printf "%.2f\n", b - a }' >> "$dir/seconds.$key"
     awk 'END { printf "%.2f\n", $1 + $2 }' "$dir/cpu" >> "$dir/cpu.$key"
+    awk -v n=$(($(stolen) - before)) 'BEGIN { printf "%.2f\n", n / 100 }' >> "$dir/steal.$key"
 }
 
 # sized KEY FILE...: what the measured one takes on the medium; and room for the next.
@@ -110,7 +119,9 @@ median ()
 as_json ()
 {
     jq -n --arg key "$1" --arg way "$2" --argjson median "$(median "$dir/seconds.$1")" \
-        --argjson cpu "$(median "$dir/cpu.$1")" --slurpfile seconds "$dir/seconds.$1" \
+        --argjson cpu "$(median "$dir/cpu.$1")" --argjson steal "$(median "$dir/steal.$1")" \
+        --slurpfile seconds "$dir/seconds.$1" \
         --argjson bytes "$(cat "$dir/size.$1" 2> /dev/null || echo null)" \
-        '{key: $key, way: $way, median_seconds: $median, seconds: $seconds, cpu_seconds: $cpu, bytes: $bytes}'
+        '{key: $key, way: $way, median_seconds: $median, seconds: $seconds, cpu_seconds: $cpu,
+        steal_seconds: $steal, bytes: $bytes}'
 }

@@ -6,23 +6,17 @@
 # the disk fail at random.  Each bundle verifies, and is equal to the disk.  A medium that lies about
 # its size is found by --verify.  The seed is printed; WHERRY_CHAOS_SEED takes it.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 # shellcheck source=tests/scripts/nbd.sh
 . "$(dirname "$0")/nbd.sh"
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=tests/scripts/chaos-functions.sh
+. "$(dirname "$0")/chaos-functions.sh"
 
 requires nbdkit --filter=error null --version
-requires qemu-img --version
-requires openssl version
 requires mke2fs -V
-requires test "$(id -u)" -eq 0 # for mounts
 
-rounds=20
-[ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
-seed=${WHERRY_CHAOS_SEED-$(draw)}
-echo "seed $seed"
-RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=1500000
 loop=""
 
@@ -82,13 +76,9 @@ finish ()
     no_journals "$2"
 }
 
-noise ()
-{
-    head -c "$1M" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass "pass:$2" -nosalt
-}
 truncate -s 40M disk
-noise 8 "$seed" | dd of=disk bs=1M seek=1 conv=notrunc status=none
-noise 3 "$seed-text" | base64 -w 76 | dd of=disk bs=1M seek=20 conv=notrunc status=none
+noise 8192 "$seed" | dd of=disk bs=1M seek=1 conv=notrunc status=none
+noise 3072 "$seed-text" | base64 -w 76 | dd of=disk bs=1M seek=20 conv=notrunc status=none
 mkdir to medium
 
 # Each call that changes a file may fail, or be the last.
@@ -101,7 +91,8 @@ for how in kill EIO ENOSPC; do
     failed=0
     for ((round = 1; round <= rounds; round++)); do
         rm -rf to/wherry
-        at=$(((RANDOM << 15 | RANDOM) % calls + 1))
+        random "$calls"
+        at=$((r + 1))
         r=0
         if [ $how = kill ]; then
             LD_PRELOAD=$FILE_FAULTS_LIBRARY FAULT_AT=$at capture disk 2> /dev/null || r=$?

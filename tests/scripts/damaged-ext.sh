@@ -27,11 +27,6 @@ kinds=(
 
 regions=(head bitmap journal rest)
 
-random ()
-{
-    r=$(((RANDOM << 15 | RANDOM) % $1))
-}
-
 # make_source NUMBER ARGS: source-N-clean and source-N-cut, and in where-N-* the blocks of their
 # metadata, a line each.
 make_source ()

@@ -137,8 +137,10 @@ qemu-img check "$image" > check.out 2>&1 || fail "$image: $(cat check.out)"
 "$IMAGE_TOOL" check "$image"
 [ "$(stat -c %s "$image")" -lt $((3 * mib)) ] || fail "$image has $(stat -c %s "$image") bytes"
 for ((i = 0; i < 300; i++)); do
-    echo $(((RANDOM * 32768 + RANDOM) % (n - 1)))
-done | awk '{ if (!seen[$1 - 1] && !seen[$1] && !seen[$1 + 1]) print $1; seen[$1] = 1 }' > numbers
+    random $((n - 1))
+    echo $r
+done > drawn
+awk '{ if (!seen[$1 - 1] && !seen[$1] && !seen[$1 + 1]) print $1; seen[$1] = 1 }' drawn > numbers
 # Each is written to from its start; its rest and the one behind it stay.
 awk '{ printf "write -P %d %.0f %d\n", 1 + NR % 80, $1 * 65536, 512 * (1 + NR % 100) }' numbers > writes
 awk '{ at = $1 * 65536; n = 512 * (1 + NR % 100)

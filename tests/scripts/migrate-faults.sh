@@ -9,13 +9,14 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/lab-functions.sh
+. "$SOURCE_ROOT/tests/scripts/lab-functions.sh"
 # shellcheck source=tests/scripts/migrate-functions.sh
 . "$SOURCE_ROOT/tests/scripts/migrate-functions.sh"
 
 requires sqlite3 --version
 requires iptables --version
 
-libvirtd=$SOURCE_ROOT/tests/lab/libvirtd
 # A pool two levels below what is there: directory, pool and disks have to be made.
 place=/var/lib/libvirt/images/move/deep
 at=1 # where the VM is

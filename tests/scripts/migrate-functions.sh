@@ -1,43 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by the scripts about moving VMs, after functions.sh: joined libvirt hosts (tests/lab/hosts)
-# and a VM on host 1 that writes numbered records to its disks (tests/vm/recorder.c).
+# Sourced after lab-functions.sh by the scripts about moving VMs: a VM that writes numbered records to
+# its disks (tests/vm/recorder.c).
+# shellcheck disable=SC2154 # what lab-functions.sh sets
 
-PATH=$PATH:/usr/sbin:/sbin
-workdir=$PWD # of functions.sh
-
-requires [ "$(id -u)" -eq 0 ]
-requires unshare --mount --uts --pid --net --fork true
-requires libvirtd --version
-requires virsh --version
-requires qemu-system-x86_64 --version
-requires qemu-img --version
-requires jq --version
 requires mmdebstrap --version
 requires busybox true
 requires cpio --version
 requires [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]
 
-hosts=$SOURCE_ROOT/tests/lab/hosts
 cache=$SOURCE_ROOT/build/demo
-labdir=$(mktemp -d /tmp/wherry-lab.XXXXXX) # short: sockets lie below it
-clean_up ()
-{
-    cd /
-    "$hosts" stop "$labdir" || true
-    rm -rf "$workdir" "$labdir"
-}
-trap clean_up EXIT
-state=$workdir/state/wherry.db
-
-# on I VIRSH-ARG...
-on ()
-{
-    local host=$1
-    shift
-    "$hosts" net "$labdir" virsh -q -c "qemu+tcp://10.77.0.$host/system" "$@"
-}
 
 # cloud I VERB [ARG...]: src/cloud on host I.
 cloud ()
@@ -45,29 +18,6 @@ cloud ()
     local host=$1
     shift
     "$hosts" net "$labdir" "$CLOUD_TOOL" "qemu+tcp://10.77.0.$host/system" "$@"
-}
-
-# wherry VERB ARG...
-wherry ()
-{
-    "$hosts" net "$labdir" "$PROGRAM" "$1" --state "$state" "${@:2}"
-}
-
-# images I: host I's /var/lib/libvirt/images, as seen here.
-images ()
-{
-    echo "$labdir/$1/host/lib/images"
-}
-
-# wait_for SECONDS CMD [ARG...]: until it works.
-wait_for ()
-{
-    local n=$(($1 * 10))
-    shift
-    until "$@" > /dev/null 2>&1; do
-        [ $((n -= 1)) -gt 0 ] || return 1
-        sleep 0.1
-    done
 }
 
 find_archive ()
@@ -96,12 +46,6 @@ make_guest ()
         mv -T "$made.$$" "$made" 2> /dev/null || rm -r "$made.$$" # another was faster
     fi
     ln -s "$made" system
-}
-
-# start_hosts N: they find each other, and have no VM.
-start_hosts ()
-{
-    "$hosts" start "$labdir" "$1" > /dev/null
 }
 
 # domain NAME UUID FIRMWARE KERNEL-ARGS [DISK-FORMAT...]: its XML.

@@ -9,6 +9,8 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/lab-functions.sh
+. "$SOURCE_ROOT/tests/scripts/lab-functions.sh"
 # shellcheck source=tests/scripts/migrate-functions.sh
 . "$SOURCE_ROOT/tests/scripts/migrate-functions.sh"
 
@@ -94,7 +96,8 @@ lives_in_order ()
 }
 
 for ((round = 0; round < rounds; round++)); do
-    delay=$(awk -v r=$RANDOM 'BEGIN { printf "%.2f", r / 32767 * 5.5 }')
+    random 5500
+    delay=$(printf '%d.%03d' $((r / 1000)) $((r % 1000)))
     cancel=go
     [ $((RANDOM % 2)) -eq 0 ] || cancel=cancel
     commit=guarded

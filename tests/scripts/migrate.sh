@@ -7,6 +7,8 @@
 
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
+# shellcheck source=tests/scripts/lab-functions.sh
+. "$SOURCE_ROOT/tests/scripts/lab-functions.sh"
 # shellcheck source=tests/scripts/migrate-functions.sh
 . "$SOURCE_ROOT/tests/scripts/migrate-functions.sh"
 
@@ -14,7 +16,6 @@ requires openssl version
 requires sqlite3 --version
 requires iptables --version
 
-libvirtd=$SOURCE_ROOT/tests/lab/libvirtd
 start_fleet 2
 
 # as_sparse_as FILE BYTES: it takes at most a few MiB more; the guest has gone on writing.

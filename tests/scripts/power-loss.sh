@@ -10,6 +10,7 @@
 # sums, those of its leaves, the journal or the directory, the program loses data.  The seed is
 # printed; WHERRY_CHAOS_SEED takes it.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin

@@ -6,7 +6,7 @@
 # place.  All of that is refused, wherever the filesystem lies; a source that was only read is not.
 # Below a snapshot: tests/vm/cases-xfs.
 
-own_mounts=1
+own_mounts=1 in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin

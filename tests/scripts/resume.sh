@@ -8,36 +8,13 @@
 #
 # WHERRY_CHECKPOINT_BYTES makes checkpoints come often enough for a small disk.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=tests/scripts/chaos-functions.sh
+. "$(dirname "$0")/chaos-functions.sh"
 
-requires qemu-img --version
-requires openssl version
-requires test "$(id -u)" -eq 0 # for mounts
-
-rounds=20
-[ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
-seed=${WHERRY_CHAOS_SEED-$(draw)}
-echo "seed $seed"
-RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=8388608
-mounted=()
-
-clean_up ()
-{
-    for dir in "${mounted[@]}"; do
-        umount -q "$dir" || true
-    done
-    rm -rf "$workdir"
-}
-trap clean_up EXIT
-
-# noise MIB PASSWORD: random bytes.
-noise ()
-{
-    head -c "$1M" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass "pass:$2" -nosalt
-}
 
 # Noise, text and holes, in some order: 100 MiB of a disk without a table.
 make_disk ()
@@ -45,8 +22,8 @@ make_disk ()
     truncate -s 250M disk
     for i in $(seq 0 19); do
         case $((i == 0 ? 0 : RANDOM % 3)) in # the first is sampled below, if it is not zero
-        0) noise 5 "$seed-$i" ;;
-        1) noise 1 "$seed-$i" | base64 -w 76 | sed 'p;p;p' ;;
+        0) noise 5120 "$seed-$i" ;;
+        1) noise 1024 "$seed-$i" | base64 -w 76 | sed 'p;p;p' ;;
         2) head -c 5M /dev/zero ;;
         esac | dd of=disk bs=1M seek=$((i * 12)) conv=notrunc status=none
     done
@@ -88,18 +65,6 @@ finish ()
     check "$1"
 }
 
-# nap MS
-nap ()
-{
-    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
-}
-
-# below N: a random number.
-below ()
-{
-    echo $(((RANDOM << 15 | RANDOM) % ($1 > 0 ? $1 : 1)))
-}
-
 # measure: a whole capture, in $duration_ms if it was the fastest so far.
 measure ()
 {
@@ -136,9 +101,9 @@ for ((round = 1; round <= rounds; round++)); do
     left=$duration_ms
     for _ in 1 2; do
         start killed "${options[@]}"
-        instant=$(below "$left")
-        left=$((left - instant))
-        nap "$instant"
+        random "$left"
+        left=$((left - r))
+        nap "$r"
         kills=$((kills + 1))
         if kill -KILL $pid 2> /dev/null; then
             inside=$((inside + 1))
@@ -169,7 +134,8 @@ for ((round = 1; round <= rounds; round++)); do
     mounted=("$PWD/medium")
     start medium
     [ $((round % 4)) -eq 0 ] || begun medium
-    nap "$(below $((duration_ms / 2)))"
+    random $((duration_ms / 2))
+    nap "$r"
     kill -STOP $pid 2> /dev/null || true # a copy takes its time, a power cut does not
     cp --sparse=always medium.img cut.img
     kill -KILL $pid 2> /dev/null || true
@@ -192,7 +158,8 @@ for ((round = 1; round <= rounds; round++)); do
     begun full
     kill -STOP $pid
     room=$(df --output=avail -B1 full | tail -n 1)
-    fallocate -l $((room - $(below 25000000))) full/filler
+    random 25000000
+    fallocate -l $((room - r)) full/filler
     kill -CONT $pid
     if ! wait $pid; then
         grep -q 'No space left' out || fail "not for lack of space: $(cat out)"

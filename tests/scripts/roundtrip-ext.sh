@@ -19,8 +19,6 @@ requires jq --version
 requires lvm version
 requires test "$(id -u)" -eq 0 # mounts
 
-states=(deleted full fragmented fresh)
-
 # Name | MiB | arguments of mke2fs; always with + before it.
 kinds='
 ext2-1k       |90 |-t ext2 -b 1024
@@ -97,7 +95,7 @@ make_expected ()
 check_files ()
 {
     e2fsck -fn restored > fsck.log 2>&1 || fail "e2fsck: $(cat fsck.log)"
-    if [ $mounts = yes ]; then
+    if [ "$mounts" = yes ]; then
         mark_kernel_log
         mount_volume restored 0 0 got -t ext4 -o ro
         sum_tree got > sums.got
@@ -127,7 +125,7 @@ check_numbers ()
 # one NAME MIB ARGS LAYOUT STATE
 one ()
 {
-    local name=$1 layout=$4 state=$5 i how before masks=()
+    local name=$1 layout=$4 state=$5 how before
     echo "$name, $layout, $state"
     rm -rf disk? masked? raw-disk? to volume restored expected tree
     size=$(($2 * mib))
@@ -146,17 +144,7 @@ one ()
     grep -qE "(^|; )${name%%-*}, clean" <<< "$how" || fail "$name: how is '$how'"
     check_numbers "$name"
 
-    for i in "${!disks[@]}"; do
-        masks+=("disk$i" "masked$i")
-    done
-    "$MAP_TOOL" mask "${masks[@]}"
-    for i in "${!disks[@]}"; do
-        qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
-        cmp "raw-disk$i" "masked$i" || fail "$name: the image is not what the map names"
-        if has_garbage "raw-disk$i" && [ "$state" != fragmented ]; then
-            fail "$name: what was deleted is in the image"
-        fi
-    done
+    image_is_masked "$name" "$state"
     truncate -s $((size + tail)) restored
     follow gather restored raw-
     truncate -s "$size" restored
@@ -164,19 +152,4 @@ one ()
     check_files
 }
 
-seed=${SEED:-$(draw)}
-n_states=1
-if [ "${WHERRY_TEST_ALL:-0}" = 1 ]; then n_states=${#states[@]}; fi
-RANDOM=$((seed % 32768))
-i=$((seed % 9973))
-while IFS='|' read -r name mb args; do
-    i=$((i + 1))
-    case $name in
-    '') continue ;;
-    +*) name=${name#+} ;;
-    *) [ "$n_states" -gt 1 ] || [ $((i % 9)) -eq 0 ] || continue ;;
-    esac
-    for ((j = 0; j < n_states; j++)); do
-        one "${name// /}" "${mb// /}" "$args" "${layouts[(i + j) % 5]}" "${states[(i / 5 + j) % 4]}"
-    done
-done <<< "$kinds"
+each_kind "$kinds" one

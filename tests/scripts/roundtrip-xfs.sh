@@ -18,8 +18,6 @@ requires jq --version
 requires lvm version
 requires test "$(id -u)" -eq 0 # mounts
 
-states=(deleted full fragmented fresh)
-
 # Name | MiB | arguments of mkfs.xfs | what happens to it; always with + before it.
 kinds='
 +1k          |144|--unsupported -b size=1024|
@@ -103,16 +101,16 @@ check_numbers ()
     [ "$used" = $((fs_used + tail)) ] || fail "$used bytes in use by the map, $fs_used by xfs_db"
 }
 
-# one NAME MIB ARGS HISTORY LAYOUT STATE
+# one NAME MIB ARGS|HISTORY LAYOUT STATE
 one ()
 {
-    local name=$1 layout=$5 state=$6 i before masks=()
+    local name=$1 layout=$4 state=$5 before
     echo "$name, $layout, $state"
     rm -rf disk? masked? raw-disk? to volume restored expected
     size=$(($2 * mib))
     mkdir to
     truncate -s "$size" volume
-    fill "$state" "$3" "$4"
+    fill "$state" "${3%|*}" "${3##*|}"
     put "$layout"
     make_expected
     before=$(sha256 "${disks[@]}")
@@ -121,17 +119,7 @@ one ()
     "$PROGRAM" capture --quiet --to to --name "$name" "${disks[@]}" > out
     [ "$(sha256 "${disks[@]}")" = "$before" ] || fail "$name: the source was changed"
     check_numbers
-    for i in "${!disks[@]}"; do
-        masks+=("disk$i" "masked$i")
-    done
-    "$MAP_TOOL" mask "${masks[@]}"
-    for i in "${!disks[@]}"; do
-        qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
-        cmp "raw-disk$i" "masked$i" || fail "$name: the image is not what the map names"
-        if has_garbage "raw-disk$i" && [ "$state" != fragmented ]; then
-            fail "$name: what was deleted is in the image"
-        fi
-    done
+    image_is_masked "$name" "$state"
     truncate -s $((size + tail)) restored
     follow gather restored raw-
     truncate -s "$size" restored
@@ -139,19 +127,4 @@ one ()
     check_files
 }
 
-seed=${SEED:-$(draw)}
-n_states=1
-if [ "${WHERRY_TEST_ALL:-0}" = 1 ]; then n_states=${#states[@]}; fi
-RANDOM=$((seed % 32768))
-i=$((seed % 9973))
-while IFS='|' read -r name mb args history; do
-    i=$((i + 1))
-    case $name in
-    '') continue ;;
-    +*) name=${name#+} ;;
-    *) [ "$n_states" -gt 1 ] || [ $((i % 9)) -eq 0 ] || continue ;;
-    esac
-    for ((j = 0; j < n_states; j++)); do
-        one "${name// /}" "${mb// /}" "$args" "$history" "${layouts[(i + j) % 5]}" "${states[(i / 5 + j) % 4]}"
-    done
-done <<< "$kinds"
+each_kind "$kinds" one

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034 # variables are for who sources this
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of and for who sources this
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Sourced, instead of volumes.sh, by round trips: random trees, the history of the filesystem that they
@@ -10,15 +10,10 @@
 requires openssl version
 
 layouts=(bare gpt lvm linear striped)
+states=(deleted full fragmented fresh)
 garbage='deleted long ago, and not to be carried'
 noise=$workdir/noise
 head -c $((16 * mib)) /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass pass:tree -nosalt > "$noise"
-
-# random N: sets $r to one of 0 ... N - 1.
-random ()
-{
-    r=$(((RANDOM << 15 | RANDOM) % $1))
-}
 
 # noise_into FILE OFFSET BYTES: from somewhere in the noise.
 noise_into ()
@@ -142,4 +137,44 @@ put ()
     truncate -s "+$tail" volume
     follow deal volume ''
     truncate -s "$size" volume
+}
+
+# image_is_masked NAME STATE: the bundle's images are what the maps name of the disks, and of what was
+# deleted nothing.
+image_is_masked ()
+{
+    local i masks=()
+    for i in "${!disks[@]}"; do
+        masks+=("disk$i" "masked$i")
+    done
+    "$MAP_TOOL" mask "${masks[@]}"
+    for i in "${!disks[@]}"; do
+        qemu-img convert -O raw "$bundle/disk-$i.qcow2" "raw-disk$i"
+        cmp "raw-disk$i" "masked$i" || fail "$1: the image is not what the map names"
+        if has_garbage "raw-disk$i" && [ "$2" != fragmented ]; then
+            fail "$1: what was deleted is in the image"
+        fi
+    done
+}
+
+# each_kind KINDS CMD: CMD NAME MIB ARGS LAYOUT STATE, for lines "name | MiB | args", those with a +
+# and one of nine others, drawn; WHERRY_TEST_ALL=1: for all of them in all states.
+each_kind ()
+{
+    local name mb args i j n_states=1 seed=${SEED:-$(draw)}
+    if [ "${WHERRY_TEST_ALL:-0}" = 1 ]; then n_states=${#states[@]}; fi
+    RANDOM=$((seed % 32768))
+    i=$((seed % 9973))
+    while IFS='|' read -r name mb args; do
+        i=$((i + 1))
+        case $name in
+        '') continue ;;
+        +*) name=${name#+} ;;
+        *) [ "$n_states" -gt 1 ] || [ $((i % 9)) -eq 0 ] || continue ;;
+        esac
+        for ((j = 0; j < n_states; j++)); do
+            "$2" "${name// /}" "${mb// /}" "$args" "${layouts[(i + j) % 5]}" \
+                "${states[(i / 5 + j) % 4]}"
+        done
+    done <<< "$1"
 }

@@ -7,63 +7,28 @@
 # verifies and is the old or the new one, and the next update makes it the new one.  The seed is
 # printed; WHERRY_CHAOS_SEED takes it.
 
+in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
-PATH=$PATH:/usr/sbin:/sbin
-
-requires qemu-img --version
-requires openssl version
-requires test "$(id -u)" -eq 0 # for mounts
-
-rounds=20
-[ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
-seed=${WHERRY_CHAOS_SEED-$(draw)}
-echo "seed $seed"
-RANDOM=$seed
-mounted=()
-
-clean_up ()
-{
-    for dir in "${mounted[@]}"; do
-        umount -q "$dir" || true
-    done
-    rm -rf "$workdir"
-}
-trap clean_up EXIT
-
-# noise KIB PASSWORD: random bytes.
-noise ()
-{
-    head -c "$1k" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -iter 1 -pass "pass:$2" -nosalt
-}
-
-# below N: a random number.
-below ()
-{
-    echo $(((RANDOM << 15 | RANDOM) % ($1 > 0 ? $1 : 1)))
-}
-
-# nap MS
-nap ()
-{
-    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
-}
+# shellcheck source=tests/scripts/chaos-functions.sh
+. "$(dirname "$0")/chaos-functions.sh"
 
 # scribble N: write noise, text and zeros to N places of the disk, which has no table, and copy some
 # clusters, which may share their bytes in the image.
 scribble ()
 {
-    local kib
+    local kib kind
     for _ in $(seq "$1"); do
-        kib=$((1 + $(below 2048)))
-        case $(below 3) in
-        0) noise $kib "$RANDOM" ;;
-        1) noise $((kib / 2 + 1)) "$RANDOM" | base64 -w 76 ;;
+        kib=$((1 + RANDOM % 2048)) kind=$((RANDOM % 3))
+        random $((disk_kib - 3072)) # its password, too
+        case $kind in
+        0) noise $kib $r ;;
+        1) noise $((kib / 2 + 1)) $r | base64 -w 76 ;;
         2) head -c ${kib}k /dev/zero ;;
-        esac | dd of=disk bs=1k seek="$(below $((disk_kib - 3072)))" conv=notrunc status=none
+        esac | dd of=disk bs=1k seek=$r conv=notrunc status=none
     done
-    dd if=disk of=disk bs=64k skip="$(below 64)" seek=$((disk_kib / 64 - 1 - $(below 32))) \
-        count=$((1 + $(below 20))) conv=notrunc status=none
+    dd if=disk of=disk bs=64k skip=$((RANDOM % 64)) seek=$((disk_kib / 64 - 1 - RANDOM % 32)) \
+        count=$((1 + RANDOM % 20)) conv=notrunc status=none
     truncate -s ${disk_kib}k disk
 }
 
@@ -133,7 +98,7 @@ renew ()
     [ $((round % 20)) -ne 0 ] || { rm -rf "${1:?}/wherry"; begin "$1"; }
 }
 
-disk_kib=$((80 * 1024))
+disk_kib=$((48 * 1024))
 truncate -s ${disk_kib}k disk
 scribble 30
 
@@ -156,7 +121,8 @@ for ((round = 1; round <= rounds; round++)); do
     renew killed
     mutate 8
     start killed
-    nap "$(below "$duration_ms")"
+    random "$duration_ms"
+    nap "$r"
     if kill -KILL $pid 2> /dev/null; then
         inside=$((inside + 1))
     else # what else ran here has ended: an update takes less than was measured
@@ -204,7 +170,8 @@ cut_power ()
 interrupted_medium ()
 {
     start medium
-    nap "$(below "$duration_ms")"
+    random "$duration_ms"
+    nap "$r"
     kill -STOP $pid 2> /dev/null || true # a copy takes its time, a power cut does not
     cut_power
 }
@@ -294,7 +261,7 @@ fail_at_call ()
 
 failed=0 tried=0
 for how in EIO ENOSPC; do
-    for ((call = 1 + $(below 4); call <= calls; call += rounds < 200 ? 4 : 1)); do
+    for ((call = 1 + RANDOM % 4; call <= calls; call += rounds < 200 ? 4 : 1)); do
         round="$how at call $call"
         mutate 3
         on_medium fail_at_call
@@ -306,7 +273,7 @@ echo "$failed of $tried updates with a failing call failed"
 rm medium.img
 
 # A medium that is full, some bytes further on, until there is room again.
-disk_kib=$((80 * 1024))
+disk_kib=$((48 * 1024))
 truncate -s ${disk_kib}k disk
 scribble 30
 mkdir full
@@ -318,7 +285,8 @@ for ((round = 1; round <= rounds; round++)); do
     renew full
     mutate 10
     room=$(df --output=avail -B1 full | tail -n 1)
-    fallocate -l $((room - $(below 8000000))) full/filler
+    random 8000000
+    fallocate -l $((room - r)) full/filler
     if ! update full > out 2>&1; then
         grep -q 'No space left' out || fail "not for lack of space: $(cat out)"
         grep -q 'is left as generation' out || fail "not what is left: $(cat out)"

@@ -7,16 +7,16 @@
 
 #define URI "test:///default"
 
-static const struct cloud_limits quick = { .call_ms = 1234, .stall_ms = 567 };
+static const struct cloud_limits own = { .call_ms = 123456, .stall_ms = 56789 };
 
 static Cloud *take(CloudConnections *connections, const char *uri)
 {
 	g_autoptr(GError) error = NULL;
-	Cloud *cloud = cloud_connections_take(connections, uri, &quick, NULL, &error);
+	Cloud *cloud = cloud_connections_take(connections, uri, &own, NULL, &error);
 
 	assert_ok(cloud, error);
 	assert_string_equal(cloud_uri(cloud), uri);
-	assert_int_equal(cloud->limits.call_ms, quick.call_ms);
+	assert_int_equal(cloud->limits.call_ms, own.call_ms);
 	return cloud;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Leaves get to the file also where the filesystem opens it past the page cache, but does not write
- * there.
+ * there; and no more of them wait than may.
  */
 #include "unit.h"
 
@@ -16,11 +16,18 @@
 #include <unistd.h>
 
 static int n_refused;
+static bool slow;        /* the medium takes its time, and nothing is written */
+static size_t n_written; /* bytes */
 
 ssize_t __real_pwrite64(int fd, const void *buf, size_t n, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t n, off_t offset)
 {
+	if (slow) {
+		g_usleep(n / 140); /* 140 MB/s */
+		g_atomic_pointer_add(&n_written, n);
+		return (ssize_t)n;
+	}
 	if (!(fcntl(fd, F_GETFL) & O_DIRECT))
 		return __real_pwrite64(fd, buf, n, offset);
 	n_refused++;
@@ -53,10 +60,42 @@ static void test_refused(void **state)
 	free(leaf);
 }
 
+/* The most bytes that waited while 30 leaves were put. */
+static size_t most_waiting(uint64_t queue)
+{
+	autofd int fd = open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	LeafWriter *writer = leaf_writer_new(fd, "file");
+	g_autoptr(GError) error = NULL;
+	uint8_t *leaf = leaf_alloc(&error);
+	size_t most = 0;
+
+	slow = true;
+	n_written = 0;
+	if (queue > 0)
+		leaf_writer_set_queue(writer, queue);
+	for (size_t n = 0; n < 30 * IMAGE_LEAF_SIZE; n += IMAGE_LEAF_SIZE) {
+		assert_ok(leaf_writer_put(writer, n, 0, IMAGE_LEAF_SIZE, &leaf, &error), error);
+		most = MAX(most, n + IMAGE_LEAF_SIZE - (size_t)g_atomic_pointer_get(&n_written));
+	}
+	assert_ok(leaf_writer_wait(writer, &error), error);
+	leaf_writer_free(writer);
+	free(leaf);
+	slow = false;
+	return most;
+}
+
+static void test_queue(void **state)
+{
+	assert_in_range(most_waiting(0), IMAGE_LEAF_SIZE, 5 * IMAGE_LEAF_SIZE);
+	assert_in_range(most_waiting(10 * IMAGE_LEAF_SIZE), 8 * IMAGE_LEAF_SIZE,
+			11 * IMAGE_LEAF_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_queue),
 	};
 
 	return cmocka_run_group_tests_name("leaf-writer", tests, NULL, NULL);

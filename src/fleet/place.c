@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two tasks, from cloud.h's steps. */
-#include "cloud/cloud-place.h"
+#include "fleet/place.h"
 
 #include "base/error.h"
 
@@ -12,68 +12,46 @@
 #define NOTE_ASKED  "asked"          /* which takes a pool for a moment, with the place's UUID */
 #define NOTE_BEFORE "volumes before" /* their names, each followed by a slash */
 
-static const char *get_note(const struct cloud_place *place, const char *task, const char *key)
+static Cloud *connect_to(const struct fleet_place *place, GError **error)
 {
-	return place->owner->get(place->owner->context, task, key);
+	return place->connect(place->job, place->context, error);
 }
 
-static bool set_note(const struct cloud_place *place, const char *key, const char *value,
-		     GError **error)
+static GCancellable *cancellable_of(const struct fleet_place *place)
 {
-	return place->owner->set(place->owner->context, key, value, error);
+	return job_context_cancellable(place->context);
 }
 
-static void G_GNUC_PRINTF(2, 3) warn(const struct cloud_place *place, const char *format, ...)
+const char *fleet_place_pool(const struct fleet_place *place)
 {
-	g_autofree char *text = NULL;
-	va_list ap;
-
-	va_start(ap, format);
-	text = g_strdup_vprintf(format, ap);
-	va_end(ap);
-	place->owner->warn(place->owner->context, text);
-}
-
-static Cloud *connect_to(const struct cloud_place *place, GError **error)
-{
-	return place->owner->connect(place->owner->context, error);
-}
-
-static GCancellable *cancellable_of(const struct cloud_place *place)
-{
-	return place->owner->cancellable(place->owner->context);
-}
-
-const char *cloud_place_pool(const struct cloud_place *place)
-{
-	return get_note(place, "pool", NOTE_FOUND) ?: place->uuid;
+	return job_noted(place->context, "pool", NOTE_FOUND) ?: place->uuid;
 }
 
 /* ---- The directory: each level by itself, noted by its path ---- */
 
-static bool make_level(const struct cloud_place *place, Cloud *cloud, const char *path,
+static bool make_level(const struct fleet_place *place, Cloud *cloud, const char *path,
 		       GError **error)
 {
-	bool noted = get_note(place, NULL, path) != NULL;
+	bool noted = job_noted(place->context, NULL, path) != NULL;
 	g_autoptr(GError) cause = NULL;
 
-	if (!noted && !set_note(place, path, NOTE_MADE, error))
+	if (!noted && !job_note(place->context, path, NOTE_MADE, error))
 		return false;
 	if (cloud_directory_create(cloud, place->uuid, path, cancellable_of(place), &cause))
 		return true;
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_EXISTS))
 		/* Somebody was faster; unless an earlier attempt of ours got this far. */
-		return noted || set_note(place, path, NULL, error);
+		return noted || job_note(place->context, path, NULL, error);
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
 
-bool cloud_place_make_directory(const struct cloud_place *place, GError **error)
+bool fleet_place_make_directory(const struct fleet_place *place, GError **error)
 {
 	Cloud *cloud = connect_to(place, error);
 	g_autoptr(GPtrArray) missing = NULL;
 
-	if (!cloud || !set_note(place, NOTE_ASKED, place->uuid, error))
+	if (!cloud || !job_note(place->context, NOTE_ASKED, place->uuid, error))
 		return false;
 	missing =
 	    cloud_directory_missing(cloud, place->uuid, place->path, cancellable_of(place), error);
@@ -86,7 +64,7 @@ bool cloud_place_make_directory(const struct cloud_place *place, GError **error)
 }
 
 /* 1: it is gone, or was; 0: it is kept, with @ret_reason; -1: failed. */
-static int remove_level(const struct cloud_place *place, const char *path, char **ret_reason,
+static int remove_level(const struct fleet_place *place, const char *path, char **ret_reason,
 			GError **error)
 {
 	Cloud *cloud = connect_to(place, error);
@@ -102,22 +80,22 @@ static int remove_level(const struct cloud_place *place, const char *path, char 
 }
 
 /* The pool that a question took for its moment, if the process died in that moment. */
-static bool end_question(const struct cloud_place *place, GError **error)
+static bool end_question(const struct fleet_place *place, GError **error)
 {
 	Cloud *cloud;
 
-	if (!get_note(place, NULL, NOTE_ASKED))
+	if (!job_noted(place->context, NULL, NOTE_ASKED))
 		return true;
 	cloud = connect_to(place, error);
 	return cloud && cloud_pool_remove(cloud, place->uuid, cancellable_of(place), error) &&
-	       set_note(place, NOTE_ASKED, NULL, error);
+	       job_note(place->context, NOTE_ASKED, NULL, error);
 }
 
-bool cloud_place_remove_directory(const struct cloud_place *place, GError **error)
+bool fleet_place_remove_directory(const struct fleet_place *place, GError **error)
 {
 	g_autofree char *path = g_strdup(place->path);
 
-	if (get_note(place, "pool", NOTE_KEPT))
+	if (job_noted(place->context, "pool", NOTE_KEPT))
 		return true; /* others need it */
 	if (!end_question(place, error))
 		return false;
@@ -127,14 +105,14 @@ bool cloud_place_remove_directory(const struct cloud_place *place, GError **erro
 		int r;
 
 		slash = strrchr(path, '/');
-		if (!get_note(place, NULL, path))
+		if (!job_noted(place->context, NULL, path))
 			continue;
 		r = remove_level(place, path, &reason, error);
 		if (r < 0)
 			return false;
 		if (r == 0)
-			warn(place, "'%s' is kept: %s", path, reason);
-		if (!set_note(place, path, NULL, error))
+			job_warn(place->context, "'%s' is kept: %s", path, reason);
+		if (!job_note(place->context, path, NULL, error))
 			return false;
 	}
 	return true;
@@ -143,24 +121,24 @@ bool cloud_place_remove_directory(const struct cloud_place *place, GError **erro
 /* ---- The pool ---- */
 
 /* 1: somebody has made a pool at the path, which is used from now on; 0: no; -1: failed. */
-static int use_found(const struct cloud_place *place, Cloud *cloud, GError **error)
+static int use_found(const struct fleet_place *place, Cloud *cloud, GError **error)
 {
 	g_autoptr(CloudPool) pool = NULL;
 	int r = cloud_pool_find_path(cloud, place->path, &pool, cancellable_of(place), error);
 
 	if (r <= 0 || strcmp(pool->type, "dir") != 0 || strcmp(pool->uuid, place->uuid) == 0)
 		return r < 0 ? -1 : 0;
-	return set_note(place, NOTE_FOUND, pool->uuid, error) ? 1 : -1;
+	return job_note(place->context, NOTE_FOUND, pool->uuid, error) ? 1 : -1;
 }
 
-static bool define_pool(const struct cloud_place *place, Cloud *cloud, GError **error)
+static bool define_pool(const struct fleet_place *place, Cloud *cloud, GError **error)
 {
 	g_autoptr(GError) cause = NULL;
-	int r = get_note(place, NULL, NOTE_MADE) ? 0 : use_found(place, cloud, error);
+	int r = job_noted(place->context, NULL, NOTE_MADE) ? 0 : use_found(place, cloud, error);
 
 	if (r != 0)
 		return r > 0;
-	if (!set_note(place, NOTE_MADE, place->uuid, error))
+	if (!job_note(place->context, NOTE_MADE, place->uuid, error))
 		return false;
 	if (cloud_pool_define(cloud, place->uuid, place->name, place->path, cancellable_of(place),
 			      &cause))
@@ -170,19 +148,19 @@ static bool define_pool(const struct cloud_place *place, Cloud *cloud, GError **
 		? use_found(place, cloud, error)
 		: 0;
 	if (r > 0)
-		return set_note(place, NOTE_MADE, NULL, error);
+		return job_note(place->context, NOTE_MADE, NULL, error);
 	if (r == 0)
 		g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
 
 /* What lay in the directory before the pool was there: no reason to keep the pool. */
-static bool note_volumes(const struct cloud_place *place, Cloud *cloud, GError **error)
+static bool note_volumes(const struct fleet_place *place, Cloud *cloud, GError **error)
 {
 	g_autoptr(GString) names = g_string_new(NULL);
 	g_autoptr(GPtrArray) volumes = NULL;
 
-	if (get_note(place, NULL, NOTE_BEFORE))
+	if (job_noted(place->context, NULL, NOTE_BEFORE))
 		return true;
 	volumes = cloud_volumes(cloud, place->uuid, cancellable_of(place), error);
 	if (!volumes)
@@ -192,26 +170,27 @@ static bool note_volumes(const struct cloud_place *place, Cloud *cloud, GError *
 
 		g_string_append_printf(names, "%s/", volume->name);
 	}
-	return set_note(place, NOTE_BEFORE, names->str, error);
+	return job_note(place->context, NOTE_BEFORE, names->str, error);
 }
 
-bool cloud_place_make_pool(const struct cloud_place *place, GError **error)
+bool fleet_place_make_pool(const struct fleet_place *place, GError **error)
 {
 	Cloud *cloud = connect_to(place, error);
 
-	if (!cloud || (!get_note(place, NULL, NOTE_FOUND) && !define_pool(place, cloud, error)))
+	if (!cloud ||
+	    (!job_noted(place->context, NULL, NOTE_FOUND) && !define_pool(place, cloud, error)))
 		return false;
-	if (get_note(place, NULL, NOTE_FOUND))
-		return cloud_pool_activate(cloud, cloud_place_pool(place), cancellable_of(place),
+	if (job_noted(place->context, NULL, NOTE_FOUND))
+		return cloud_pool_activate(cloud, fleet_place_pool(place), cancellable_of(place),
 					   error);
 	return cloud_pool_start(cloud, place->uuid, cancellable_of(place), error) &&
 	       note_volumes(place, cloud, error);
 }
 
 /* 1: others have put volumes into the pool that we made; 0: no; -1: failed. */
-static int pool_is_used(const struct cloud_place *place, Cloud *cloud, GError **error)
+static int pool_is_used(const struct fleet_place *place, Cloud *cloud, GError **error)
 {
-	const char *before = get_note(place, NULL, NOTE_BEFORE);
+	const char *before = job_noted(place->context, NULL, NOTE_BEFORE);
 	g_auto(GStrv) names = g_strsplit(before ?: "", "/", -1);
 	g_autoptr(GError) cause = NULL;
 	g_autoptr(GPtrArray) volumes =
@@ -231,34 +210,34 @@ static int pool_is_used(const struct cloud_place *place, Cloud *cloud, GError **
 	return -1;
 }
 
-bool cloud_place_remove_pool(const struct cloud_place *place, GError **error)
+bool fleet_place_remove_pool(const struct fleet_place *place, GError **error)
 {
 	Cloud *cloud;
 	int r;
 
-	if (!get_note(place, NULL, NOTE_MADE))
+	if (!job_noted(place->context, NULL, NOTE_MADE))
 		return true;
 	cloud = connect_to(place, error);
 	r = cloud ? pool_is_used(place, cloud, error) : -1;
 	if (r < 0)
 		return false;
 	if (r > 0) {
-		warn(place, "the pool '%s' is kept: there are volumes of others in it",
-		     place->name);
-		if (!set_note(place, NOTE_KEPT, place->uuid, error))
+		job_warn(place->context, "the pool '%s' is kept: there are volumes of others in it",
+			 place->name);
+		if (!job_note(place->context, NOTE_KEPT, place->uuid, error))
 			return false;
 	} else if (!cloud_pool_remove(cloud, place->uuid, cancellable_of(place), error)) {
 		return false;
 	}
-	return set_note(place, NOTE_MADE, NULL, error);
+	return job_note(place->context, NOTE_MADE, NULL, error);
 }
 
 /* ---- What lies in it ---- */
 
 /* The pool that we made, which somebody has taken away from over our volumes. */
-static bool restore_pool(const struct cloud_place *place, Cloud *cloud, GError **error)
+static bool restore_pool(const struct fleet_place *place, Cloud *cloud, GError **error)
 {
-	if (!get_note(place, "pool", NOTE_MADE)) {
+	if (!job_noted(place->context, "pool", NOTE_MADE)) {
 		g_set_error(error, WHERRY_ERROR, WHERRY_ERROR_NOT_FOUND,
 			    "the pool '%s' is gone, but its directory is not: define a pool on "
 			    "'%s' again",
@@ -270,16 +249,16 @@ static bool restore_pool(const struct cloud_place *place, Cloud *cloud, GError *
 	       cloud_pool_start(cloud, place->uuid, cancellable_of(place), error);
 }
 
-static int find_pool(const struct cloud_place *place, Cloud *cloud, CloudPool **ret, GError **error)
+static int find_pool(const struct fleet_place *place, Cloud *cloud, CloudPool **ret, GError **error)
 {
 	int r =
-	    cloud_pool_find_uuid(cloud, cloud_place_pool(place), ret, cancellable_of(place), error);
+	    cloud_pool_find_uuid(cloud, fleet_place_pool(place), ret, cancellable_of(place), error);
 
 	return r == 0 ? cloud_pool_find_path(cloud, place->path, ret, cancellable_of(place), error)
 		      : r;
 }
 
-int cloud_place_find_holder(const struct cloud_place *place, char **ret, GError **error)
+int fleet_place_find_holder(const struct fleet_place *place, char **ret, GError **error)
 {
 	Cloud *cloud = connect_to(place, error);
 	g_autoptr(CloudPool) pool = NULL;
@@ -293,7 +272,7 @@ int cloud_place_find_holder(const struct cloud_place *place, char **ret, GError 
 		if (r > 0 && !restore_pool(place, cloud, error))
 			return -1;
 	} else if (!pool->active && strcmp(pool->uuid, place->uuid) == 0 &&
-		   get_note(place, "pool", NOTE_MADE) &&
+		   job_noted(place->context, "pool", NOTE_MADE) &&
 		   !cloud_pool_start(cloud, pool->uuid, cancellable_of(place), error)) {
 		return -1;
 	}
