@@ -57,8 +57,8 @@ int copy_progress_next_chunk(struct copy_progress *progress, Pipeline *pipeline,
 	}
 }
 
-void copy_progress_say_missing(const struct copy_progress *progress, uint64_t written,
-			       const char *then, GError *cause)
+void copy_progress_say_missing(const struct copy_progress *progress, uint64_t placed,
+			       uint64_t unwritten, const char *then, GError *cause)
 {
 	struct copy_shared *shared = progress->shared;
 	g_autofree char *text = g_steal_pointer(&cause->message);
@@ -69,10 +69,11 @@ void copy_progress_say_missing(const struct copy_progress *progress, uint64_t wr
 	done = shared->done + progress->done - progress->reported;
 	g_mutex_unlock(&shared->lock);
 
-	if (written > 0 && progress->done > 0)
-		ratio = (double)written / (double)progress->done;
+	if (placed > 0 && progress->done > 0)
+		ratio = (double)placed / (double)progress->done;
 	cause->message = g_strdup_printf("%s; %" PRIu64 " of %" PRIu64
 					 " bytes in use are done, the rest needs about %.0f "
 					 "bytes more: %s",
-					 text, done, total, (double)(total - done) * ratio, then);
+					 text, done, total,
+					 (double)(total - done) * ratio + (double)unwritten, then);
 }

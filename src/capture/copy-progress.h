@@ -22,8 +22,8 @@ int copy_progress_next_chunk(struct copy_progress *progress, Pipeline *pipeline,
 			     const struct pipeline_chunk **ret, GError **error);
 
 /*
- * Add to @cause what a full medium lacks, going by the @written bytes that were taken so far, and
- * @then, what to do: "make room and go on".
+ * Add to @cause what a full medium lacks, going by the @placed bytes of the image so far, of which
+ * @unwritten are not in its file, and @then, what to do: "make room and go on".
  */
-void copy_progress_say_missing(const struct copy_progress *progress, uint64_t written,
-			       const char *then, GError *cause);
+void copy_progress_say_missing(const struct copy_progress *progress, uint64_t placed,
+			       uint64_t unwritten, const char *then, GError *cause);

@@ -393,6 +393,7 @@ bool copy_disk(const struct copy_job *job, struct copy_result *ret, GError **err
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
 		copy_progress_say_missing(&copy.progress,
 					  copy.image ? image_writer_size(copy.image) : 0,
+					  copy.image ? image_writer_unwritten(copy.image) : 0,
 					  "make room and go on", cause);
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;

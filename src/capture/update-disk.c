@@ -252,6 +252,7 @@ bool update_disk(const struct copy_job *job, struct copy_result *ret, GError **e
 	if (g_error_matches(cause, WHERRY_ERROR, WHERRY_ERROR_NO_SPACE))
 		copy_progress_say_missing(&update.progress,
 					  update.image ? image_update_appended(update.image) : 0,
+					  update.image ? image_update_unwritten(update.image) : 0,
 					  "make room and update it again", cause);
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;

@@ -349,6 +349,11 @@ uint64_t image_update_appended(const ImageUpdate *update)
 	return update->writer->end - update->writer->base;
 }
 
+uint64_t image_update_unwritten(const ImageUpdate *update)
+{
+	return image_writer_unwritten(update->writer);
+}
+
 void image_update_free(ImageUpdate *update)
 {
 	if (!update)

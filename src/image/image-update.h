@@ -59,5 +59,8 @@ bool image_update_finish(ImageUpdate *update, struct image_state *ret, GError **
 /* Bytes that were appended so far. */
 uint64_t image_update_appended(const ImageUpdate *update);
 
+/* Of these, what is not in the file yet, since it waits or could not be written. */
+uint64_t image_update_unwritten(const ImageUpdate *update);
+
 void image_update_free(ImageUpdate *update);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageUpdate, image_update_free)

@@ -508,6 +508,15 @@ uint64_t image_writer_size(const ImageWriter *writer)
 	return writer->end;
 }
 
+uint64_t image_writer_unwritten(const ImageWriter *writer)
+{
+	struct stat st;
+
+	if (fstat(writer->fd, &st) < 0 || (uint64_t)st.st_size >= writer->end)
+		return 0;
+	return writer->end - (uint64_t)st.st_size;
+}
+
 uint64_t image_writer_shared(const ImageWriter *writer)
 {
 	return writer->shared;

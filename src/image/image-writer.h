@@ -82,6 +82,9 @@ uint64_t image_writer_next(const ImageWriter *writer);
 /* Bytes of the file so far. */
 uint64_t image_writer_size(const ImageWriter *writer);
 
+/* Of these, what is not in the file yet, since it waits or could not be written. */
+uint64_t image_writer_unwritten(const ImageWriter *writer);
+
 /* Bytes of frames so far that were not written, since equal ones were there. */
 uint64_t image_writer_shared(const ImageWriter *writer);
 

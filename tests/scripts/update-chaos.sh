@@ -232,6 +232,7 @@ for ((call = 1; late < 3; call++)); do
     [ "$rounds" -eq 200 ] || [ $((call % 5)) -eq 0 ] || [ $call -gt $((calls - 2)) ] ||
         [[ $((call - committed)) = -[12] || $((call - committed)) = [0-3] ]] || continue
     round="call $call"
+    [ $((call % 20)) -ne 0 ] || make_medium 300M
     mutate 3
     on_medium die_at_call
     cp --sparse=always medium.img whole.img
@@ -263,6 +264,7 @@ failed=0 tried=0
 for how in EIO ENOSPC; do
     for ((call = 1 + RANDOM % 4; call <= calls; call += rounds < 200 ? 4 : 1)); do
         round="$how at call $call"
+        [ $((call % 20)) -ne 0 ] || make_medium 300M
         mutate 3
         on_medium fail_at_call
     done

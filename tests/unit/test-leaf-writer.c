@@ -3,6 +3,7 @@
  * Leaves get to the file also where the filesystem opens it past the page cache, but does not write
  * there; and no more of them wait than may.
  */
+#include "leaves.h"
 #include "unit.h"
 
 #include "base/autofd.h"
@@ -91,11 +92,36 @@ static void test_queue(void **state)
 			11 * IMAGE_LEAF_SIZE);
 }
 
+/* What waits, or was not written, is not in the file: a full medium lacks room for it. */
+static void test_unwritten(void **state)
+{
+	autofd int fd = open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	g_autoptr(LeafSums) sums = new_leaves();
+	g_autofree uint8_t *cluster = g_malloc(IMAGE_CLUSTER_SIZE);
+	g_autoptr(GError) error = NULL;
+	ImageWriter *writer = image_writer_new(fd, "file", sums, UINT64_C(1) << 30, false, &error);
+
+	assert_ok(writer, error);
+	slow = true;
+	memset(cluster, 'x', IMAGE_CLUSTER_SIZE);
+	for (uint64_t i = 0; i < 2 * IMAGE_LEAF_SIZE / IMAGE_CLUSTER_SIZE; i++)
+		assert_ok(image_writer_put(writer, i, cluster, IMAGE_CLUSTER_SIZE, false, &error),
+			  error);
+	assert_in_range(image_writer_size(writer), 2 * IMAGE_LEAF_SIZE, 3 * IMAGE_LEAF_SIZE);
+	assert_int_equal(image_writer_unwritten(writer), image_writer_size(writer));
+	assert_return_code(ftruncate(fd, IMAGE_LEAF_SIZE), errno);
+	assert_int_equal(image_writer_unwritten(writer),
+			 image_writer_size(writer) - IMAGE_LEAF_SIZE);
+	image_writer_free(writer);
+	slow = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_unwritten),
 	};
 
 	return cmocka_run_group_tests_name("leaf-writer", tests, NULL, NULL);
