@@ -15,6 +15,7 @@ struct map_found {
 	char *how;     /* "ext4, clean": how the map was made; owned by the caller */
 	char *warning; /* what the user should know, or NULL; owned by the caller */
 	bool resumes;  /* it holds a hibernated system, which needs all that it has swapped out */
+	bool mounted;  /* Linux had it mounted last, and did not unmount it */
 };
 
 /* @path: as it is on the disk: bytes but NUL.  False: that is enough. */

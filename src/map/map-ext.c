@@ -285,7 +285,8 @@ static bool ext_map(const Volume *volume, const char *content, const struct map_
 	} else if (!map_with_journal(fs, &source, error)) {
 		return false;
 	}
-	if (ext2fs_has_feature_journal_needs_recovery(fs->super))
+	ret->mounted = ext2fs_has_feature_journal_needs_recovery(fs->super);
+	if (ret->mounted)
 		how = "journal replayed"; /* in which it may have grown: its end is used already */
 	else
 		use_ends(fs, volume);

@@ -34,7 +34,7 @@ struct node {
 	GPtrArray *warnings;     /* borrowed */
 
 	const struct map_driver *driver; /* that was asked; NULL: none */
-	bool resumes;                    /* see map_found */
+	bool resumes, mounted;           /* see map_found */
 };
 
 typedef struct {
@@ -192,6 +192,7 @@ static void ask_driver(Storage *storage, struct node *node, const struct map_dri
 	}
 	add_warning(node->warnings, found.warning);
 	node->resumes = found.resumes;
+	node->mounted = found.mounted;
 	storage->map->resumes |= found.resumes;
 }
 
@@ -390,6 +391,29 @@ static void keep_swapped_out(Storage *storage)
 	}
 }
 
+/*
+ * A hibernated Linux goes on with what it has mounted, and may have given blocks to files of which
+ * the disk does not know yet.  A btrfs does not say whether it is mounted.
+ */
+static void keep_mounted(Storage *storage)
+{
+	bool hibernated = false;
+
+	for (unsigned int i = 0; i < storage->nodes->len; i++) {
+		const struct node *node = g_ptr_array_index(storage->nodes, i);
+
+		hibernated |= node->resumes && node->driver == &map_swap;
+	}
+	for (unsigned int i = 0; hibernated && i < storage->nodes->len; i++) {
+		const struct node *node = g_ptr_array_index(storage->nodes, i);
+
+		if (!node->mounted && g_strcmp0(node->info->content, "btrfs") != 0)
+			continue;
+		g_clear_pointer(&node->info->how, g_free);
+		carry_whole(node, "a hibernated Linux may have it mounted");
+	}
+}
+
 static DiskMap *disk_map_new(const Blkdev *disk)
 {
 	DiskMap *map = g_new0(DiskMap, 1);
@@ -449,8 +473,10 @@ StorageMap *storage_map_read(const Blkdev *const *disks, unsigned int n_disks,
 		map_disk(&storage, disks[i], disk);
 	}
 	look_at_all(&storage);
-	if (map->resumes)
+	if (map->resumes) {
 		keep_swapped_out(&storage);
+		keep_mounted(&storage);
+	}
 	for (unsigned int i = 0; i < storage.nodes->len; i++) {
 		const struct node *node = g_ptr_array_index(storage.nodes, i);
 

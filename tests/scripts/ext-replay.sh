@@ -12,6 +12,7 @@ PATH=$PATH:/usr/sbin:/sbin
 requires test "$(id -u)" -eq 0
 requires mke2fs -V
 requires debugfs -V
+requires mkfs.btrfs --version
 requires jq --version
 mkdir mnt
 truncate -s 8M probe
@@ -255,3 +256,19 @@ for ((i = 0; i < ${#cases[@]}; i++)); do
     cut_power "$name" "$mke2fs_options" "${mount_options# }" "$what" "$mib"
     check "$name"
 done
+
+# how_beside_hibernated FILE: the map of it, beside a swap that holds a hibernated Linux.
+how_beside_hibernated ()
+{
+    "$PROGRAM" inspect --json "$1" swap | jq -r '.disks[-2].map.volumes[0].how'
+}
+
+truncate -s 8M swap
+printf S1SUSPEND | dd of=swap bs=1 seek=4086 conv=notrunc status=none
+truncate -s 200M btrfs
+mkfs.btrfs -q btrfs
+for file in before btrfs; do
+    [ "$(how_beside_hibernated $file)" = "carried whole: a hibernated Linux may have it mounted" ] ||
+        fail "$file: $(how_beside_hibernated $file)"
+done
+[ "$(how_beside_hibernated probe)" = "ext4, clean" ] || fail "clean: $(how_beside_hibernated probe)"
