@@ -266,7 +266,7 @@ how_beside_hibernated ()
 truncate -s 8M swap
 printf S1SUSPEND | dd of=swap bs=1 seek=4086 conv=notrunc status=none
 truncate -s 200M btrfs
-mkfs.btrfs -q btrfs
+mkfs.btrfs -q btrfs > mkfs.log 2>&1
 for file in before btrfs; do
     [ "$(how_beside_hibernated $file)" = "carried whole: a hibernated Linux may have it mounted" ] ||
         fail "$file: $(how_beside_hibernated $file)"
