@@ -21,7 +21,7 @@ clean_up ()
 {
     local dir
     for dir in "${mounted[@]}"; do
-        umount -q "$dir" || true
+        umount -q "$dir" || true # it may have been unmounted since
     done
     rm -rf "$workdir"
 }

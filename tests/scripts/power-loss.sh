@@ -13,18 +13,11 @@
 in_memory=1
 # shellcheck source=tests/scripts/functions.sh
 . "$(dirname "$0")/functions.sh"
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=tests/scripts/chaos-functions.sh
+. "$(dirname "$0")/chaos-functions.sh"
 
-requires qemu-img --version
-requires openssl version
 requires mke2fs -V
-requires test "$(id -u)" -eq 0 # for mounts
 
-rounds=20
-[ "${WHERRY_TEST_ALL-}" != 1 ] || rounds=200
-seed=${WHERRY_CHAOS_SEED-$(draw)}
-echo "seed $seed"
-RANDOM=$seed
 export WHERRY_CHECKPOINT_BYTES=3000000
 pid=""
 
@@ -35,12 +28,6 @@ clean_up ()
     rm -rf "$workdir"
 }
 trap clean_up EXIT
-
-# noise MIB KEY: random bytes.
-noise ()
-{
-    head -c "$1M" /dev/zero | openssl enc -aes-128-ctr -pbkdf2 -pass "pass:$2" -nosalt
-}
 
 # fresh_medium: nothing but what is flushed gets to its backing file soon.
 fresh_medium ()
@@ -123,8 +110,8 @@ cut_at_the_end ()
 
 mkdir medium
 truncate -s 64M disk
-noise 20 "$seed" | dd of=disk bs=1M seek=3 conv=notrunc status=none
-noise 6 "$seed-text" | base64 -w 76 | dd of=disk bs=1M seek=40 conv=notrunc status=none
+noise 20480 "$seed" | dd of=disk bs=1M seek=3 conv=notrunc status=none
+noise 6144 "$seed-text" | base64 -w 76 | dd of=disk bs=1M seek=40 conv=notrunc status=none
 
 for ((round = 1; round <= rounds; round++)); do
     cut_on_the_way "" || fail "round $round: $(cat out)"
